@@ -1,0 +1,1 @@
+"""The reference fleet: a catalogue, and one file per agent under `reference/`."""

@@ -1,0 +1,1 @@
+"""One agent per file. A module here that defines `AGENT` is in the fleet; nothing else has to be told about it."""

@@ -1,0 +1,1 @@
+"""What touches the outside: files, networks, clocks and, later, brokers and databases."""

@@ -1,0 +1,196 @@
+"""The one chained log: run journals, window audits and dispatch audits are all files of this form.
+
+A file holds one JSON object per line. Each line names the hash of the line before it (`prev`) and ends with its own `hash`,
+the SHA-256 of the line's bytes up to `,"hash":`. Hashing raw bytes needs no canonical form: any changed bit, missing line,
+swapped line or foreign line breaks a hash, and a dozen lines of standard-library Python can check it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import orjson
+
+from windlass.infra.files import fsync_directory, write_all
+
+GENESIS = "0" * 64
+_HASH_KEY = b',"hash":"'
+_TAIL_LENGTH = len(_HASH_KEY) + 64 + len(b'"}\n')
+
+
+@dataclass(frozen=True, kw_only=True)
+class Entry:
+    """One line as it was read: its fields, its place in the chain and its byte range in the file."""
+
+    seq: int
+    prev: str
+    hash: str
+    fields: dict[str, Any]
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Break:
+    """A place where the chain does not hold: line number from 1, byte range, and what is wrong there."""
+
+    line: int
+    start: int
+    end: int
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scan:
+    """What a chained log holds: its sound entries, every break, and the length of a torn last line (0 when there is none)."""
+
+    entries: tuple[Entry, ...]
+    breaks: tuple[Break, ...]
+    torn: int
+
+    @property
+    def head(self) -> str:
+        """The hash of the last sound entry, or GENESIS."""
+        return self.entries[-1].hash if self.entries else GENESIS
+
+
+def seal(seq: int, prev: str, fields: Mapping[str, Any]) -> tuple[bytes, str]:
+    """The line for `fields` at place `seq` after `prev`, and its hash. The names seq, prev and hash are the chain's own."""
+    body = orjson.dumps({"seq": seq, "prev": prev, **fields})[:-1]
+    digest = hashlib.sha256(body).hexdigest()
+    return body + _HASH_KEY + digest.encode() + b'"}\n', digest
+
+
+def scan(content: bytes) -> Scan:
+    """Read a whole log. Never raises for its content: what does not hold becomes a `Break`."""
+    entries: list[Entry] = []
+    breaks: list[Break] = []
+    start, number, seq = 0, 0, 0
+    prev: str | None = GENESIS  # None after an unreadable line: what follows it can't be held against a hash that is not known
+    while (newline := content.find(b"\n", start)) >= 0:
+        number += 1
+        line = content[start : newline + 1]
+        entry, reason = _read_line(line, start)
+        if entry is None:
+            prev, seq = None, seq + 1
+        else:
+            if entry.seq != seq or (prev is not None and entry.prev != prev):
+                reason = f"entry {entry.seq} follows {entry.prev[:12]}…, but here entry {seq} must follow {(prev or 'an unreadable line')[:12]}…"
+            entries.append(entry)
+            prev, seq = entry.hash, entry.seq + 1
+        if reason:
+            breaks.append(Break(line=number, start=start, end=newline + 1, reason=reason))
+        start = newline + 1
+    return Scan(entries=tuple(entries), breaks=tuple(breaks), torn=len(content) - start)
+
+
+def _read_line(line: bytes, start: int) -> tuple[Entry | None, str]:
+    body, tail = line[:-_TAIL_LENGTH], line[-_TAIL_LENGTH:]
+    if not tail.startswith(_HASH_KEY) or not tail.endswith(b'"}\n'):
+        return None, "the line does not end with its hash"
+    claimed = tail[len(_HASH_KEY) : -3]
+    digest = hashlib.sha256(body).hexdigest()
+    if claimed != digest.encode():
+        return None, f"the line hashes to {digest[:12]}…, but says {claimed[:12].decode('ascii', 'replace')}…"
+    try:
+        fields = orjson.loads(body + b"}")
+    except orjson.JSONDecodeError:
+        return None, "the line is not JSON"
+    seq, prev = (fields.pop("seq", None), fields.pop("prev", None)) if isinstance(fields, dict) else (None, None)
+    if not isinstance(seq, int) or not isinstance(prev, str):
+        return None, "the line is not an entry of a chain"
+    return Entry(seq=seq, prev=prev, hash=digest, fields=fields, start=start, end=start + len(line)), ""
+
+
+class ChainedLog:
+    """One open chained log; lives as long as its writer. Safe across threads only if one thread appends; safe across processes."""
+
+    def __init__(self, path: Path) -> None:
+        """Open or create the log at `path`; its directory must exist."""
+        self.path = path
+        self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        self._size = 0
+        self._head = GENESIS
+        self._seq = 0
+        fsync_directory(path.parent)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def head(self) -> str:
+        """The hash of the last entry that this writer appended or saw."""
+        return self._head
+
+    def append(self, fields: Mapping[str, Any], *, sync: bool = True) -> str:
+        """Append one entry and return its hash; with `sync` it is on the disk when this returns, else at the next `sync()`."""
+        return self.append_all([fields], sync=sync)[0]
+
+    def append_all(self, batch: Iterable[Mapping[str, Any]], *, sync: bool = True) -> list[str]:
+        """Append several entries under one lock and one write; returns their hashes."""
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        try:
+            self._catch_up()
+            lines: list[bytes] = []
+            hashes: list[str] = []
+            seq, head = self._seq, self._head
+            for fields in batch:
+                line, head = seal(seq, head, fields)
+                seq += 1
+                lines.append(line)
+                hashes.append(head)
+            content = b"".join(lines)
+            self._write(content)
+            self._seq, self._head, self._size = seq, head, self._size + len(content)
+            if sync:
+                os.fsync(self._descriptor)
+        finally:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
+        return hashes
+
+    def sync(self) -> None:
+        """Make every appended entry durable."""
+        os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        """Sync and close; a second call does nothing."""
+        if self._descriptor >= 0:
+            os.fsync(self._descriptor)
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _write(self, content: bytes) -> None:
+        try:
+            write_all(self._descriptor, content)
+        except OSError:
+            os.ftruncate(self._descriptor, self._size)
+            raise
+
+    def _catch_up(self) -> None:
+        """Learn the head that other writers left; called under the lock. A torn last line was never acknowledged: it is cut."""
+        size = os.fstat(self._descriptor).st_size
+        if size == self._size:
+            return
+        if size < self._size:
+            raise OSError(f"{self.path}: the log is shorter than what was written to it; nothing is appended to a cut chain")
+        start = self._size
+        content = os.pread(self._descriptor, size - start, start)
+        whole = content[: content.rfind(b"\n") + 1]
+        if len(whole) < len(content):
+            os.ftruncate(self._descriptor, start + len(whole))
+        if whole:
+            last = whole[whole.rfind(b"\n", 0, len(whole) - 1) + 1 :]
+            entry, reason = _read_line(last, 0)
+            if entry is None:
+                raise OSError(f"{self.path}: the last entry is damaged ({reason}); nothing is appended to a broken chain")
+            self._seq, self._head = entry.seq + 1, entry.hash
+        self._size = start + len(whole)

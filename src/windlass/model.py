@@ -1,0 +1,166 @@
+"""The HTTP bodies that the services and the sweep exchange, and how a body that does not fit is explained.
+
+Source of the shapes: `docs/reference/http.md`. Unknown keys are refused: a misspelt `risk_tier` that is silently dropped
+would run protected text under the default tier.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+Mode = Literal["DEMO", "LIVE"]
+RiskTier = Literal["PHI", "SENSITIVE", "NON_SENSITIVE"]
+MODES: tuple[Mode, ...] = ("DEMO", "LIVE")
+RISK_TIERS: tuple[RiskTier, ...] = ("PHI", "SENSITIVE", "NON_SENSITIVE")
+
+Name = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^\S(.*\S)?$")]
+OptionalText = Annotated[str, StringConstraints(max_length=512)] | None
+
+
+class _Body(BaseModel):
+    """A body that refuses unknown keys and wrong types; lives as long as its request."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=True, str_strip_whitespace=False)
+
+
+class DispatchRequest(_Body):
+    """What a caller asks of the orchestrator: route (or run) one task."""
+
+    task_type: Name
+    request_id: Name
+    workflow_id: OptionalText = None
+    stage_id: OptionalText = None
+    user_id: OptionalText = None
+    mode: Mode = "DEMO"
+    risk_tier: RiskTier = "NON_SENSITIVE"
+    domain_id: OptionalText = "clinical"
+    inputs: dict[str, Any] = Field(default_factory=dict)
+    budgets: dict[str, Any] = Field(default_factory=dict)
+
+
+class DispatchAnswer(_Body):
+    """Where the task goes; exactly these six keys."""
+
+    dispatch_type: Literal["agent"] = "agent"
+    agent_name: str
+    agent_url: str
+    budgets: dict[str, Any]
+    rag_plan: dict[str, Any]
+    request_id: str
+
+
+class Budgets(BaseModel):
+    """What a run may use: milliseconds of wall time, tokens of 4 bytes of output JSON each. Others are reported back as not enforced."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    timeout_ms: Annotated[int, Field(ge=1, le=3_600_000)] | None = None
+    max_output_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+
+    @property
+    def unenforced(self) -> tuple[str, ...]:
+        """Names of budgets that the caller set and nobody here enforces."""
+        return tuple(sorted(self.model_extra or {}))
+
+
+class RunRequest(_Body):
+    """What an agent is asked to do. `input` is an alias of `inputs`: some clients send the singular."""
+
+    request_id: Name
+    task_type: Name
+    workflow_id: OptionalText = None
+    stage_id: OptionalText = None
+    user_id: OptionalText = None
+    mode: Mode = "DEMO"
+    risk_tier: RiskTier = "NON_SENSITIVE"
+    domain_id: OptionalText = "clinical"
+    inputs: dict[str, Any] = Field(default_factory=dict)
+    budgets: Budgets = Field(default_factory=Budgets)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _singular(cls, body: Any) -> Any:
+        if isinstance(body, dict) and "input" in body:
+            if "inputs" in body and body["inputs"] != body["input"]:
+                raise ValueError("input and inputs are both given and differ; send one of them")
+            return {**{key: value for key, value in body.items() if key != "input"}, "inputs": body["input"]}
+        return body
+
+
+class Provenance(_Body):
+    """Which engine did the work, on what: `input_sha256` is over the inputs as sorted, compact UTF-8 JSON."""
+
+    engine: Literal["deterministic", "model"]
+    model: str | None = None
+    agent_version: str
+    input_sha256: str
+
+
+class Failure(_Body):
+    """Why a run has no outputs."""
+
+    code: str
+    message: str
+    details: dict[str, Any] = Field(default_factory=dict)
+
+
+class RunAnswer(_Body):
+    """An agent's answer, one shape for success and business error, always with HTTP 200."""
+
+    status: Literal["ok", "degraded", "error"]
+    ok: bool
+    request_id: str
+    task_type: str
+    outputs: dict[str, Any] = Field(default_factory=dict)
+    artifacts: list[Any] = Field(default_factory=list)
+    warnings: list[str] = Field(default_factory=list)
+    provenance: dict[str, Any] = Field(default_factory=dict)
+    usage: dict[str, Any] = Field(default_factory=dict)
+    grounding: dict[str, Any] | None = None
+    error: Failure | None = None
+
+
+class ErrorBody(_Body):
+    """The one shape of every error that a Windlass service answers."""
+
+    error: str
+    message: str
+    code: str
+    details: dict[str, Any] | None = None
+    request_id: str | None = None
+    correlation_id: str
+
+
+def field_errors(failure: ValidationError, known: Iterable[str] = ()) -> dict[str, list[str]]:
+    """Field (dotted path, `body` for the whole) → messages. An unknown key is answered with the nearest of `known`."""
+    names = sorted(known)
+    errors: dict[str, list[str]] = {}
+    for problem in failure.errors(include_url=False, include_context=False, include_input=False):
+        field = ".".join(str(part) for part in problem["loc"]) or "body"
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            message = unknown_key(str(problem["loc"][-1]), names if len(problem["loc"]) == 1 else ())
+        elif problem["type"] == "missing":
+            message = "is required"
+        errors.setdefault(clip(field, 200), []).append(message)
+    return errors
+
+
+def unknown_key(key: str, known: Iterable[str]) -> str:
+    """The message for a key that nobody knows, with the nearest one that somebody does."""
+    near = difflib.get_close_matches(key, list(known), n=1, cutoff=0.5)
+    return f"is not a known key; did you mean {near[0]!r}?" if near else "is not a known key"
+
+
+def summary(errors: Mapping[str, list[str]]) -> str:
+    """One line that names every field: `claims: is required; claimz: is not a known key`."""
+    return "; ".join(f"{field}: {message}" for field, messages in errors.items() for message in messages)
+
+
+def clip(text: str, limit: int) -> str:
+    """At most `limit` characters of `text`, the cut marked by an ellipsis."""
+    return text if len(text) <= limit else text[: limit - 1] + "…"
