@@ -17,6 +17,9 @@ RiskTier = Literal["PHI", "SENSITIVE", "NON_SENSITIVE"]
 MODES: tuple[Mode, ...] = ("DEMO", "LIVE")
 RISK_TIERS: tuple[RiskTier, ...] = ("PHI", "SENSITIVE", "NON_SENSITIVE")
 
+Fault = Literal["DNS", "REFUSED", "TIMEOUT", "TLS", "TOO_LARGE", "UNREGISTERED_ENDPOINT"]
+"""Why an HTTP call has no whole answer, in the words of the sweep's failure classes."""
+
 Name = Annotated[str, StringConstraints(min_length=1, max_length=512, pattern=r"^\S(.*\S)?$")]
 OptionalText = Annotated[str, StringConstraints(max_length=512)] | None
 

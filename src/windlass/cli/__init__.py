@@ -1,0 +1,84 @@
+"""The `windlass` command. Names and one-line helps stand here; what a command needs is imported when it is called.
+
+`windlass --help` must cost little: gates run in loops and hooks. `tests/unit/cli/test_start.py` watches what it imports.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+
+import click
+
+from windlass import __version__
+from windlass.errors import Refused, WindlassError
+
+COMMANDS = {
+    "prove": "Open a fleet, dispatch, execute, prove, record and close it: the main job.",
+    "sweep": "Sweep a running fleet, judge and explain the evidence.",
+    "agents": "List the reference agents; check any agent against the contract.",
+    "serve": "Serve the orchestrator or the agents.",
+    "verify": "Check a record, audit or evidence offline.",
+    "window": "Look at a window, or close it.",
+}
+EXIT_FAILED, EXIT_REFUSED, EXIT_INTERRUPTED = 1, 2, 130
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are modules of `windlass.cli`, imported when called. Lives as long as the process."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, in the order of the main job."""
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of a module, or None."""
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"{__name__}.{cmd_name}").command
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The list of commands from the table above, so that help imports none of them."""
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(__version__, prog_name="windlass")
+def command() -> None:
+    """Prove that a fleet of AI agents really runs."""
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code: 0 done or PASS, 1 failed, 2 refused, 130 interrupted."""
+    sys.exit(_run(sys.argv[1:]))
+
+
+def _run(arguments: list[str]) -> int:
+    try:
+        code = command.main(arguments, prog_name="windlass", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.Exit as leave:
+        return leave.exit_code
+    except click.ClickException as usage:
+        return _say(usage.format_message(), EXIT_REFUSED)
+    except (click.Abort, KeyboardInterrupt):
+        return _say("interrupted", EXIT_INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has left; Python must not complain about it at exit
+        return EXIT_FAILED
+    except Refused as refusal:
+        return _say(str(refusal), EXIT_REFUSED)
+    except WindlassError as failure:
+        return _say(str(failure), EXIT_FAILED)
+    return code if isinstance(code, int) else 0
+
+
+def _say(message: str, code: int) -> int:
+    click.echo(f"error: {message}", err=True)
+    return code

@@ -51,7 +51,7 @@ async def steps(agent: Agent[Any], graph: Graph, request: model.RunRequest, stor
     """Run the agent, yielding a `Progress` per finished step and, once and last, the answer."""
     started = time.monotonic()
     try:
-        call = _call(agent, request, store, started)
+        call = await asyncio.to_thread(_call, agent, request, store, started)
         state: State = {"work": {}, "warnings": [f"the budget {name!r} is not enforced by this agent" for name in request.budgets.unenforced]}
         async with asyncio.timeout_at(asyncio.get_running_loop().time() + call.context.timeout_ms / 1000):
             done = 0
@@ -61,7 +61,7 @@ async def steps(agent: Agent[Any], graph: Graph, request: model.RunRequest, stor
                 else:
                     done += 1
                     yield Progress(step=next(iter(value)), done=done, total=len(agent.steps))
-        yield _answer(agent, request, started, state)
+        yield await asyncio.to_thread(_answer, agent, request, started, state)
     except TimeoutError:
         limit = request.budgets.timeout_ms or DEFAULT_TIMEOUT_MS
         yield _refusal(agent, request, started, BudgetExceeded("timeout_ms", limit, f"the run's {limit} ms are used up"))

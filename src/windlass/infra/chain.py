@@ -10,6 +10,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,8 @@ from windlass.infra.files import fsync_directory, write_all
 GENESIS = "0" * 64
 _HASH_KEY = b',"hash":"'
 _TAIL_LENGTH = len(_HASH_KEY) + 64 + len(b'"}\n')
+_SEALED_END = re.compile(_HASH_KEY + rb'([0-9a-f]{64})"\}')
+_OWN_NAMES = frozenset(("seq", "prev", "hash"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,33 +64,59 @@ class Scan:
 
 
 def seal(seq: int, prev: str, fields: Mapping[str, Any]) -> tuple[bytes, str]:
-    """The line for `fields` at place `seq` after `prev`, and its hash. The names seq, prev and hash are the chain's own."""
+    """The line for `fields` at place `seq` after `prev`, and its hash.
+
+    Raises ValueError for the names seq, prev and hash, which are the chain's own, and TypeError for what is not JSON.
+    """
+    if not _OWN_NAMES.isdisjoint(fields):
+        raise ValueError(f"{', '.join(sorted(_OWN_NAMES.intersection(fields)))}: these names belong to the chain")
     body = orjson.dumps({"seq": seq, "prev": prev, **fields})[:-1]
     digest = hashlib.sha256(body).hexdigest()
     return body + _HASH_KEY + digest.encode() + b'"}\n', digest
 
 
-def scan(content: bytes) -> Scan:
-    """Read a whole log. Never raises for its content: what does not hold becomes a `Break`."""
+def scan(content: bytes, *, after: Entry | None = None) -> Scan:
+    """Read a log, or what follows the entry `after` in it. Never raises for its content: what does not hold becomes a `Break`.
+
+    Byte ranges and line numbers are those of the whole file. A last line without its newline is torn: its write was never
+    acknowledged. If a whole sealed entry is followed by anything but a newline, no torn write explains it: that is a break.
+    """
     entries: list[Entry] = []
     breaks: list[Break] = []
-    start, number, seq = 0, 0, 0
-    prev: str | None = GENESIS  # None after an unreadable line: what follows it can't be held against a hash that is not known
+    base, number, seq = (after.end, after.seq + 1, after.seq + 1) if after else (0, 0, 0)
+    # None after an unreadable line: what follows it can't be held against a hash that is not known
+    prev: str | None = after.hash if after else GENESIS
+    start = 0
     while (newline := content.find(b"\n", start)) >= 0:
         number += 1
-        line = content[start : newline + 1]
-        entry, reason = _read_line(line, start)
+        entry, reason = _read_line(content[start : newline + 1], base + start)
         if entry is None:
-            prev, seq = None, seq + 1
+            prev = None
         else:
-            if entry.seq != seq or (prev is not None and entry.prev != prev):
-                reason = f"entry {entry.seq} follows {entry.prev[:12]}…, but here entry {seq} must follow {(prev or 'an unreadable line')[:12]}…"
+            follows = entry.seq >= seq if prev is None else entry.seq == seq and entry.prev == prev
+            if not follows:
+                must = f"entry {seq} must follow {prev[:12]}…" if prev else f"entry {seq} or a later one must follow an unreadable line"
+                reason = f"entry {entry.seq} follows {entry.prev[:12]}…, but here {must}"
             entries.append(entry)
             prev, seq = entry.hash, entry.seq + 1
         if reason:
-            breaks.append(Break(line=number, start=start, end=newline + 1, reason=reason))
+            breaks.append(Break(line=number, start=base + start, end=base + newline + 1, reason=reason))
         start = newline + 1
-    return Scan(entries=tuple(entries), breaks=tuple(breaks), torn=len(content) - start)
+    tail = content[start:]
+    sealed = _sealed_length(tail)
+    if sealed is not None and sealed < len(tail):
+        reason = "a whole entry is not ended by a newline, but by other bytes"
+        breaks.append(Break(line=number + 1, start=base + start, end=base + len(content), reason=reason))
+        tail = b""
+    return Scan(entries=tuple(entries), breaks=tuple(breaks), torn=len(tail))
+
+
+def _sealed_length(tail: bytes) -> int | None:
+    """The length of the whole sealed entry that `tail` begins with, its newline not counted; None when there is none."""
+    for end in _SEALED_END.finditer(tail):
+        if hashlib.sha256(tail[: end.start()]).hexdigest().encode() == end[1]:
+            return end.end()
+    return None
 
 
 def _read_line(line: bytes, start: int) -> tuple[Entry | None, str]:
@@ -103,7 +132,7 @@ def _read_line(line: bytes, start: int) -> tuple[Entry | None, str]:
     except orjson.JSONDecodeError:
         return None, "the line is not JSON"
     seq, prev = (fields.pop("seq", None), fields.pop("prev", None)) if isinstance(fields, dict) else (None, None)
-    if not isinstance(seq, int) or not isinstance(prev, str):
+    if type(seq) is not int or not isinstance(prev, str):
         return None, "the line is not an entry of a chain"
     return Entry(seq=seq, prev=prev, hash=digest, fields=fields, start=start, end=start + len(line)), ""
 
@@ -149,13 +178,24 @@ class ChainedLog:
                 lines.append(line)
                 hashes.append(head)
             content = b"".join(lines)
-            self._write(content)
+            self._write(content, sync=sync)
             self._seq, self._head, self._size = seq, head, self._size + len(content)
-            if sync:
-                os.fsync(self._descriptor)
         finally:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         return hashes
+
+    def read(self, start: int = 0) -> bytes:
+        """The log's bytes from `start` to its end, as every writer left them."""
+        size = os.fstat(self._descriptor).st_size
+        return os.pread(self._descriptor, size - start, start) if size > start else b""
+
+    def mend(self) -> None:
+        """Bring a torn last line in order, as the next append would, and learn the head that other writers left."""
+        fcntl.flock(self._descriptor, fcntl.LOCK_EX)
+        try:
+            self._catch_up()
+        finally:
+            fcntl.flock(self._descriptor, fcntl.LOCK_UN)
 
     def sync(self) -> None:
         """Make every appended entry durable."""
@@ -168,29 +208,48 @@ class ChainedLog:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def _write(self, content: bytes) -> None:
+    def _write(self, content: bytes, *, sync: bool) -> None:
         try:
             write_all(self._descriptor, content)
+            if sync:
+                os.fsync(self._descriptor)
         except OSError:
-            os.ftruncate(self._descriptor, self._size)
+            os.ftruncate(self._descriptor, self._size)  # what was not acknowledged leaves no trace
             raise
 
     def _catch_up(self) -> None:
-        """Learn the head that other writers left; called under the lock. A torn last line was never acknowledged: it is cut."""
+        """Learn the head that other writers left; called under the lock.
+
+        A torn last line was never acknowledged: it is cut. One that lacks only its newline is whole and may have been
+        acknowledged before something took the newline away: it gets it back.
+        """
         size = os.fstat(self._descriptor).st_size
         if size == self._size:
             return
         if size < self._size:
             raise OSError(f"{self.path}: the log is shorter than what was written to it; nothing is appended to a cut chain")
-        start = self._size
-        content = os.pread(self._descriptor, size - start, start)
+        content = self.read(self._size)
         whole = content[: content.rfind(b"\n") + 1]
-        if len(whole) < len(content):
-            os.ftruncate(self._descriptor, start + len(whole))
-        if whole:
-            last = whole[whole.rfind(b"\n", 0, len(whole) - 1) + 1 :]
-            entry, reason = _read_line(last, 0)
-            if entry is None:
-                raise OSError(f"{self.path}: the last entry is damaged ({reason}); nothing is appended to a broken chain")
+        tail = content[len(whole) :]
+        sealed = _sealed_length(tail)
+        if sealed is not None and sealed < len(tail):
+            raise OSError(f"{self.path}: the last entry is damaged (other bytes where its newline was); nothing is appended to a broken chain")
+        last = tail + b"\n" if sealed else whole[whole.rfind(b"\n", 0, len(whole) - 1) + 1 :]
+        entry, reason = _read_line(last, 0) if last else (None, "")
+        if last and entry is None:
+            raise OSError(f"{self.path}: the last entry is damaged ({reason}); nothing is appended to a broken chain")
+        if sealed:
+            self._write_newline(size)
+            whole = content + b"\n"
+        elif tail:
+            os.ftruncate(self._descriptor, self._size + len(whole))
+        if entry is not None:
             self._seq, self._head = entry.seq + 1, entry.hash
-        self._size = start + len(whole)
+        self._size += len(whole)
+
+    def _write_newline(self, size: int) -> None:
+        try:
+            write_all(self._descriptor, b"\n")
+        except OSError:
+            os.ftruncate(self._descriptor, size)
+            raise

@@ -1,0 +1,291 @@
+"""Writes the record of one run: each act is appended to the journal, fsynced, and then shown in the views.
+
+Every act happens under the record's lock, so that writers in several processes lose nothing, and a kill at any moment leaves
+the views at most one entry behind the journal: the next writer brings them up to date.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import threading
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Self
+
+from windlass.errors import Refused, UnusableRecord
+from windlass.infra import chain, files, instants
+from windlass.infra.instants import Clock
+from windlass.records import artifacts, journal, layout, locks, shown, state, views
+from windlass.records.artifacts import Artifact
+from windlass.records.journal import Contract, Depth, Event, GateName, GateVerdict, RunVerdict, Workflow
+
+
+class RunRecord:
+    """The open record of one run; lives as long as its writer and is closed by it. Safe across threads and processes."""
+
+    def __init__(self, directory: Path, *, root: Path, clock: Clock) -> None:
+        self.directory = directory.absolute()
+        self.record_directory = self.directory / layout.RECORD
+        self.logs_directory = self.directory / layout.LOGS
+        self.evidence_directory = self.record_directory / layout.EVIDENCE
+        path = self.record_directory / layout.JOURNAL
+        if not path.is_file():
+            raise UnusableRecord(f"{path}: there is no journal, so this is no run of Windlass")
+        self._root = root.absolute()
+        self._clock = clock
+        self._guard = threading.Lock()
+        self._before: state.Run | None = None  # one entry ago: what the views show when a writer was killed
+        self._run: state.Run | None = None
+        self._last: chain.Entry | None = None
+        self._log = chain.ChainedLog(path)
+        try:
+            with locks.exclusive(self.record_directory):
+                self._follow_others()
+                shown.remove_drafts(self.record_directory)
+                shown.mend_run(self.record_directory, self._before, self.run)
+        except BaseException:
+            self._log.close()
+            raise
+
+    @classmethod
+    def create(  # noqa: PLR0913  # everything that a run is started with, all but four by default
+        cls,
+        runs_directory: Path,
+        *,
+        root: Path,
+        workflow: str,
+        slug: str,
+        gates: Sequence[GateName],
+        artifact_path: str = ".",
+        version: str = "local-dev",
+        depth: Depth = "standard",
+        prompt: str | None = None,
+        git_commit: str | None = None,
+        workflow_sha256: str | None = None,
+        clock: Clock = instants.now,
+        random: Callable[[int], int] = secrets.randbelow,
+    ) -> Self:
+        """Start a run in a new directory below `runs_directory` (made when missing) and open its record.
+
+        `root`: the project's root, which recorded paths are relative to. `random(n)`: a number below n, for the run id.
+        The run appears whole or not at all. Raises Refused for a bad name, slug or path, and when the run exists.
+        """
+        started_at = clock()
+        run_id = layout.run_id(started_at, slug, random)
+        started = journal.RunStarted(
+            at=instants.stamp(started_at),
+            run_id=run_id,
+            workflow=Workflow(name=workflow, version=version, slug=slug, artifact_path=artifact_path),
+            depth=depth,
+            prompt=prompt,
+            gates=tuple(gates),
+            git_commit=git_commit,
+            workflow_sha256=workflow_sha256,
+        )
+        fields = journal.write(started)
+        journal.read(fields)  # refuses here what could not be read back
+        directory = runs_directory / run_id
+        if directory.exists():
+            raise Refused(f"{directory}: the run exists")
+        runs_directory.mkdir(parents=True, exist_ok=True)
+        draft = runs_directory / f".{run_id}.tmp"
+        try:
+            _lay_out(draft, fields)
+            draft.rename(directory)
+        except BaseException:
+            shutil.rmtree(draft, ignore_errors=True)
+            raise
+        files.fsync_directory(runs_directory)
+        return cls(directory, root=root, clock=clock)
+
+    @classmethod
+    def open(cls, directory: Path, *, root: Path, clock: Clock = instants.now) -> Self:
+        """Open a run's directory for more work; views that a killed writer left behind are brought up to date.
+
+        Raises UnusableRecord when the journal is missing or broken, or a view differs from it in a way that no kill explains.
+        """
+        return cls(directory, root=root, clock=clock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the journal; a second call does nothing. The run goes on until `complete`."""
+        self._log.close()
+
+    @property
+    def run(self) -> state.Run:
+        """The run as far as this writer has seen it: its own acts, and those of others up to its last act."""
+        if self._run is None:
+            raise UnusableRecord(f"{self._log.path}: the journal is empty")
+        return self._run
+
+    @property
+    def run_id(self) -> str:
+        """The run's id, which names its directory."""
+        return self.run.started.run_id
+
+    @property
+    def head(self) -> str:
+        """The hash of the journal's newest entry: the anchor that `verify` can hold the record against."""
+        return self.run.head
+
+    def artifact(self, path: str | Path) -> Artifact:
+        """Describe a file, hashed now: by template (`{record}/evidence/…`, `{artifact_path}/…`) or by its path on this machine."""
+        workflow = self.run.started.workflow
+        places = artifacts.Places(root=self._root, record=self.record_directory, slug=workflow.slug, artifact_path=workflow.artifact_path)
+        return places.describe(path if isinstance(path, str) else self._template(path))
+
+    def evidence(self, below: str = "") -> list[Artifact]:
+        """Every file of the evidence directory (below one of its folders), sorted by path, described and hashed now."""
+        start = self.evidence_directory / below
+        return [self.artifact(Path(folder) / name) for folder, _, names in sorted(os.walk(start)) for name in sorted(names)]
+
+    def gate_started(
+        self,
+        gate: str,
+        agent: str,
+        *,
+        window_id: str | None = None,
+        prompt_sha256: str | None = None,
+        required_outputs: Sequence[str] = (),
+        contract: Contract | None = None,
+    ) -> int:
+        """Begin the next attempt at a gate and return its number; raises Refused while another attempt runs."""
+
+        def started(run: state.Run) -> Event:
+            return journal.GateStarted(
+                at=self._now(),
+                gate=gate,
+                attempt=len(run.gates[gate].attempts) + 1 if gate in run.gates else 1,
+                agent=agent,
+                window_id=window_id,
+                prompt_sha256=prompt_sha256,
+                required_outputs=tuple(required_outputs),
+                contract=contract,
+            )
+
+        return len(self._act(started).gates[gate].attempts)
+
+    def gate_finished(
+        self,
+        gate: str,
+        status: GateVerdict,
+        *,
+        validations: Sequence[Mapping[str, Any]],
+        artifacts: Sequence[Artifact] = (),
+        failure_reason: str | None = None,
+        window_id: str | None = None,
+    ) -> None:
+        """End the gate's running attempt, for good.
+
+        Each validation has `type` and `pass`. Raises Refused without a running attempt; for a PASS with nothing checked, with
+        a failed check (severity `warning` apart) or with a reason; and for a FAIL without one.
+        """
+
+        def finished(run: state.Run) -> Event:
+            return journal.GateFinished(
+                at=self._now(),
+                gate=gate,
+                attempt=max(1, len(run.gates[gate].attempts)) if gate in run.gates else 1,
+                status=status,
+                artifacts=tuple(artifacts),
+                validations=tuple(dict(validation) for validation in validations),
+                failure_reason=failure_reason,
+                window_id=window_id,
+            )
+
+        self._act(finished)
+
+    def window_opened(self, window_id: str, services: Sequence[str], deadline: str) -> None:
+        """Record that services were opened; `deadline` as `instants.stamp` writes it."""
+        self._act(lambda _: journal.WindowOpened(at=self._now(), window_id=window_id, services=tuple(services), deadline=deadline))
+
+    def window_closed(self, window_id: str, services: Sequence[str], *, state: str = "closed", reason: str) -> None:
+        """Record a window's end: the services whose stop was observed, and `closed` or `stuck`."""
+        self._act(lambda _: journal.WindowClosed(at=self._now(), window_id=window_id, services=tuple(services), state=state, reason=reason))
+
+    def event(self, name: str, message: str, *, gate: str | None = None, details: Mapping[str, Any] | None = None) -> None:
+        """Record something worth telling; `name` in capitals and none of the journal's own."""
+        self._act(lambda _: journal.Note(at=self._now(), name=name, message=message, gate=gate, details=dict(details or {})))
+
+    def complete(self, status: RunVerdict) -> None:
+        """End the run, for good. PASSED is refused unless every gate passed; otherwise an attempt still running is failed first."""
+
+        def next_step(run: state.Run) -> Event:
+            if run.running and status != "PASSED" and not run.completed:
+                left = run.running[0]
+                return journal.GateFinished(
+                    at=self._now(),
+                    gate=left.gate,
+                    attempt=left.attempt,
+                    status="FAIL",
+                    artifacts=(),
+                    validations=(),
+                    failure_reason=f"the run ended ({status}) while this attempt was running",
+                    window_id=None,
+                )
+            return journal.RunCompleted(at=self._now(), status=status)
+
+        while not self._act(next_step).completed:
+            pass
+
+    def _act(self, decide: Callable[[state.Run], Event]) -> state.Run:
+        with self._guard, locks.exclusive(self.record_directory):
+            self._follow_others()
+            event = decide(self.run)
+            fields = journal.write(event)
+            state.apply(self.run, journal.read(fields))  # refuses before anything is written
+            self._log.append(fields)
+            self._follow()
+            shown.show(self.record_directory, self.run, event)
+            return self.run
+
+    def _follow_others(self) -> None:
+        self._log.mend()
+        if self._follow():
+            shown.mend_attempt(self.record_directory, self._before, self.run)
+
+    def _follow(self) -> bool:
+        known = self._last
+        scan = chain.scan(self._log.read(known.end if known else 0), after=known)
+        for broken in scan.breaks:
+            raise UnusableRecord(f"{self._log.path}: line {broken.line} (bytes {broken.start} to {broken.end}): {broken.reason}")
+        for entry in scan.entries:
+            try:
+                self._before, self._run = self._run, state.follow(self._run, entry)
+            except Refused as refusal:
+                raise UnusableRecord(f"{self._log.path}: entry {entry.seq} (bytes {entry.start} to {entry.end}): {refusal}") from refusal
+            self._last = entry
+        return bool(scan.entries)
+
+    def _template(self, path: Path) -> str:
+        place = Path(os.path.abspath(path))  # noqa: PTH100  # links are not followed
+        record, root = Path(os.path.abspath(self.record_directory)), Path(os.path.abspath(self._root))  # noqa: PTH100  # as above
+        if place.is_relative_to(record):
+            return artifacts.IN_RECORD + place.relative_to(record).as_posix()
+        if place.is_relative_to(root):
+            return place.relative_to(root).as_posix()
+        raise Refused(f"{path}: lies outside the project's root")
+
+    def _now(self) -> str:
+        return instants.stamp(self._clock())
+
+
+def _lay_out(directory: Path, started: Mapping[str, Any]) -> None:
+    """Write a new run's directories, its first entry and RUN.json, all durable but for the directory's own name."""
+    record = directory / layout.RECORD
+    for folder in (directory, directory / layout.LOGS, record, record / layout.GATES, record / layout.EVIDENCE):
+        folder.mkdir()
+    with chain.ChainedLog(record / layout.JOURNAL) as log:
+        log.append(started)
+        run = state.fold(chain.scan(log.read()).entries)
+    if run is None:
+        raise UnusableRecord(f"{record}: the first entry can't be read back")
+    files.replace(record / layout.RUN, views.run_file(run))
+    files.fsync_directory(directory)

@@ -1,0 +1,239 @@
+"""Verifies a record offline: its chain, that its views are the fold of its journal, and every byte that it carries.
+
+Against an anchor (the hash of an entry, kept elsewhere) a cut end, a rollback and a whole rewrite show too; without one the
+verdict says `unanchored`. What an honest kill leaves (a torn last line, views one entry behind, a draft) is a warning.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import orjson
+
+from windlass.errors import Refused, UnusableRecord
+from windlass.infra import chain
+from windlass.records import artifacts, difference, evidence, layout, locks, state, views
+from windlass.records.fields import SHA256
+from windlass.records.report import Finding, Report
+
+_ANCHOR = re.compile(r"[0-9a-fA-F]{64}")
+
+
+def verify(path: Path, head: str | None = None) -> Report:
+    """Verify a run's directory, its record directory, or a bare chained log, against the anchor `head` if there is one.
+
+    Changes nothing. Raises Refused for an anchor that is none, and UnusableRecord for a path that holds nothing to verify.
+    """
+    anchor = _anchor(head)
+    if path.is_dir():
+        return _verify_record(_record_of(path.absolute()), anchor)
+    if path.is_file():
+        return _verify_log(path, anchor)
+    raise UnusableRecord(f"{path}: there is nothing here")
+
+
+def _anchor(head: str | None) -> str | None:
+    if head is None:
+        return None
+    if not _ANCHOR.fullmatch(head) or head == chain.GENESIS:
+        raise Refused(f"head {head!r}: must be the hash of an entry, 64 hex digits")
+    return head.lower()
+
+
+def _record_of(path: Path) -> Path:
+    for record in (path / layout.RECORD, path):
+        if (record / layout.JOURNAL).exists() or (record / layout.JOURNAL).is_symlink():
+            return record
+    for record in (path / layout.RECORD, path):
+        if (record / layout.RUN).is_file():
+            if b'"journal_head"' in (record / layout.RUN).read_bytes():
+                return record  # its journal is gone: the report says so
+            raise UnusableRecord(f"{record / layout.RUN}: written by the original runner, which kept no journal; there is nothing to verify it by")
+    raise UnusableRecord(f"{path}: holds no record ({layout.JOURNAL})")
+
+
+def _verify_log(path: Path, anchor: str | None) -> Report:
+    content = path.read_bytes()
+    scan = chain.scan(content)
+    if content and not scan.entries and not content.startswith(b'{"seq":') and not evidence.is_log(content):
+        raise UnusableRecord(f"{path}: is not a chained log")
+    found = _Found()
+    _check_chain(found, path.name, content, scan, anchor)
+    return found.report(path, anchor, scan)
+
+
+def _verify_record(record: Path, anchor: str | None) -> Report:
+    found = _Found()
+    with locks.shared(record):
+        content = _read(found, record, layout.JOURNAL)
+        scan = chain.scan(content or b"")
+        _check_chain(found, layout.JOURNAL, content or b"", scan, anchor)
+        replay = _replay(found, scan)
+        if replay.run and replay.whole:
+            _check_views(found, record, replay, scan)
+        elif replay.run:
+            found.warn(layout.RUN, "the views were not compared, and strange files not looked for: the journal does not hold")
+    if replay.run is None:
+        if content is not None:
+            found.problem(layout.JOURNAL, "no entry of it can be read as the start of a run", start=0, end=len(content))
+        return found.report(record, anchor, scan)
+    _check_place(found, record, replay.run)
+    _check_evidence(found, record, replay)
+    return found.report(record, anchor, scan)
+
+
+@dataclass(kw_only=True)
+class _Found:
+    """Collects what one verification finds; lives as long as it."""
+
+    problems: list[Finding] = field(default_factory=list)
+    warnings: list[Finding] = field(default_factory=list)
+    carried: evidence.Carried | None = None
+    bodies: evidence.Bodies | None = None
+
+    def problem(self, file: str, reason: str, *, start: int | None = None, end: int | None = None, pointer: str | None = None) -> None:
+        self.problems.append(Finding(file=file, reason=reason, start=start, end=end, pointer=pointer))
+
+    def warn(self, file: str, reason: str, *, start: int | None = None, end: int | None = None) -> None:
+        self.warnings.append(Finding(file=file, reason=reason, start=start, end=end))
+
+    def report(self, path: Path, anchor: str | None, scan: chain.Scan) -> Report:
+        return Report(
+            path=str(path),
+            anchored=anchor is not None,
+            problems=tuple(self.problems),
+            warnings=tuple(self.warnings),
+            entries=len(scan.entries),
+            head=scan.head,
+            artifacts_checked=self.carried.checked if self.carried else 0,
+            artifacts_outside=self.carried.outside if self.carried else 0,
+            bodies_checked=self.bodies.checked if self.bodies else 0,
+            bodies_not_carried=self.bodies.not_carried if self.bodies else 0,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Replay:
+    """What the journal says: the run after its last legal entry, and before it; `whole` when every entry was legal."""
+
+    run: state.Run | None
+    before: state.Run | None
+    whole: bool
+
+
+def _check_chain(found: _Found, name: str, content: bytes, scan: chain.Scan, anchor: str | None) -> None:
+    found.problems.extend(evidence.log_problems(name, scan))
+    if scan.torn:
+        start = len(content) - scan.torn
+        found.warn(name, f"torn tail of {scan.torn} bytes, never acknowledged", start=start, end=len(content))
+    if anchor is None:
+        return
+    places = [place for place, entry in enumerate(scan.entries) if entry.hash == anchor]
+    if not places:
+        reason = f"the anchor {anchor[:12]}… is not in the chain: its end was cut, or it was rewritten"
+        found.problem(name, reason, start=len(content) - scan.torn, end=len(content))
+    elif after := len(scan.entries) - 1 - places[-1]:
+        found.warn(name, f"{after} entries follow the anchor; they are chained, but not anchored")
+
+
+def _replay(found: _Found, scan: chain.Scan) -> _Replay:
+    run: state.Run | None = None
+    before: state.Run | None = None
+    legal = True
+    for entry in scan.entries:
+        try:
+            before, run = run, state.follow(run, entry)
+        except Refused as refusal:
+            if not scan.breaks:  # behind a break, what does not follow is no news
+                found.problem(layout.JOURNAL, f"entry {entry.seq}: {refusal}", start=entry.start, end=entry.end)
+            legal = False
+            break
+    return _Replay(run=run, before=before, whole=legal and not scan.breaks)
+
+
+def _check_views(found: _Found, record: Path, replay: _Replay, scan: chain.Scan) -> None:
+    expected = views.files(replay.run) if replay.run else {}
+    earlier = views.files(replay.before) if replay.before else {}
+    for path, content in expected.items():
+        shown = _shown(record, path)
+        if shown == content:
+            continue
+        if isinstance(shown, Refused):
+            found.problem(path, str(shown))
+        elif replay.before and shown == earlier.get(path):
+            found.warn(path, "is one entry behind the journal, as a kill leaves it; the next writer brings it up to date")
+        elif shown is None:
+            found.problem(path, "is missing")
+        else:
+            differs = difference.between(shown, content)
+            found.problem(path, differs.reason, start=differs.start, end=differs.end, pointer=differs.pointer)
+            if path == layout.RUN:
+                _check_head(found, shown, differs.pointer, scan)
+
+
+def _check_head(found: _Found, shown: bytes, pointer: str | None, scan: chain.Scan) -> None:
+    """Blame the journal too when RUN.json names a head that it does not hold, and not only a bit of that name was changed."""
+    if pointer is None or pointer.startswith("/windlass"):
+        return
+    view = orjson.loads(shown)
+    own = view.get("windlass") if isinstance(view, dict) else None
+    named = own.get("journal_head") if isinstance(own, dict) else None
+    if isinstance(named, str) and SHA256.fullmatch(named) and named not in {entry.hash for entry in scan.entries}:
+        end = scan.entries[-1].end
+        reason = f"{layout.RUN} was written at the entry {named[:12]}…, which is not in the chain: its end was cut, or one of the two replaced"
+        found.problem(layout.JOURNAL, reason, start=end, end=end)
+
+
+def _check_place(found: _Found, record: Path, run: state.Run) -> None:
+    place = record.parent.name
+    if record.name == layout.RECORD and layout.RUN_ID.fullmatch(place) and place != run.started.run_id:
+        found.problem(layout.JOURNAL, f"is the journal of {run.started.run_id}, in the place of {place}", pointer="/run_id")
+
+
+def _check_evidence(found: _Found, record: Path, replay: _Replay) -> None:
+    if replay.run is None:
+        return
+    recorded = {artifact.carried for _, artifact in replay.run.recorded() if artifact.carried}
+    found.carried = evidence.check_artifacts(record, replay.run.recorded())
+    found.problems.extend(found.carried.problems)
+    found.problems.extend(evidence.check_logs(record, sorted(recorded)))
+    logs = record.parent / layout.LOGS if record.name == layout.RECORD else None
+    found.bodies = evidence.check_bodies(record, logs, recorded)
+    found.problems.extend(found.bodies.problems)
+    if replay.whole:
+        known = {layout.JOURNAL, *views.files(replay.run), *recorded, *found.bodies.covered}
+        _check_strangers(found, record, known, replay.run)
+
+
+def _check_strangers(found: _Found, record: Path, known: set[str], run: state.Run) -> None:
+    for path in evidence.walk(record):
+        if path in known:
+            continue
+        shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+        if layout.DRAFT.fullmatch(path.rpartition("/")[2]) and not path.startswith(f"{layout.EVIDENCE}/"):
+            found.warn(shown, "a draft that a killed writer left; the next writer removes it")
+        elif run.running and path.startswith(f"{layout.EVIDENCE}/"):
+            found.warn(shown, f"not recorded yet: {run.running[0].gate} attempt {run.running[0].attempt} is running")
+        else:
+            found.problem(shown, "is in the record, and no entry of the journal tells of it")
+
+
+def _read(found: _Found, record: Path, path: str) -> bytes | None:
+    shown = _shown(record, path)
+    if isinstance(shown, Refused):
+        found.problem(path, str(shown))
+        return None
+    if shown is None:
+        found.problem(path, "is missing")
+    return shown
+
+
+def _shown(record: Path, path: str) -> bytes | Refused | None:
+    try:
+        return artifacts.content(record, path)
+    except FileNotFoundError:
+        return None
+    except Refused as refusal:
+        return refusal

@@ -1,0 +1,113 @@
+"""Every setting with its variable, meaning and default, and the one precedence: command line, environment, `.env`, `windlass.toml`, default.
+
+Read by `cli` and by each service's `app.py` only; everything else gets values. Secrets are never read from `windlass.toml`,
+which is a file that gets committed.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from windlass.errors import Refused
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setting:
+    """One setting: its variable, its place in windlass.toml (None for a secret), what it means, and its default."""
+
+    variable: str
+    place: str | None
+    says: str
+    default: str | None = None
+
+
+ORCHESTRATOR_URL = Setting(
+    variable="ORCHESTRATOR_URL", place="sweep.orchestrator_url", says="base URL of the orchestrator", default="http://127.0.0.1:3001"
+)
+MODE = Setting(variable="MODE", place="sweep.mode", says="DEMO or LIVE", default="DEMO")
+RISK_TIER = Setting(variable="RISK_TIER", place="sweep.risk_tier", says="PHI, SENSITIVE or NON_SENSITIVE", default="NON_SENSITIVE")
+TIMEOUT_SECS = Setting(variable="TIMEOUT_SECS", place="sweep.timeout_secs", says="seconds that one request may take", default="120")
+AGENTS_URL = Setting(variable="WINDLASS_AGENTS_URL", place="fleet.agents_url", says="the reference fleet answers at <this>/<agent name>")
+AGENT_ENDPOINTS_JSON = Setting(variable="AGENT_ENDPOINTS_JSON", place="fleet.agent_endpoints_json", says="JSON object: agent name to base URL")
+SERVICE_TOKEN = Setting(variable="WORKER_SERVICE_TOKEN", place=None, says="bearer token from callers to the orchestrator")
+READ_TOKEN = Setting(variable="WORKER_READ_TOKEN", place=None, says="bearer token that may list task types and nothing else")
+AGENT_TOKEN = Setting(variable="WINDLASS_AGENT_TOKEN", place=None, says="bearer token from the orchestrator's callers to agents")
+STATE_DIR = Setting(variable="WINDLASS_STATE_DIR", place="state_dir", says="directory of audits and state", default=".windlass")
+
+ALL = (ORCHESTRATOR_URL, MODE, RISK_TIER, TIMEOUT_SECS, AGENTS_URL, AGENT_ENDPOINTS_JSON, SERVICE_TOKEN, READ_TOKEN, AGENT_TOKEN, STATE_DIR)
+
+
+class Settings:
+    """The settings of one command, read once. Lives as long as the command."""
+
+    def __init__(self, environment: Mapping[str, str], file: Mapping[str, Any]) -> None:
+        self._environment = environment
+        self._file = file
+
+    @classmethod
+    def load(cls, directory: Path) -> Settings:
+        """Read the environment, `.env` and `windlass.toml` of a directory; raises Refused that names the file."""
+        return cls({**_dotenv(directory / ".env"), **os.environ}, _toml(directory / "windlass.toml"))
+
+    def variable(self, name: str) -> str | None:
+        """The value of a variable that has no setting of its own (a fleet file's `token_env`), blank counting as absent."""
+        return self._environment.get(name, "").strip() or None
+
+    def text(self, setting: Setting, given: str | None = None) -> str | None:
+        """The value of a setting by the one precedence."""
+        if given is not None:
+            return given
+        return self.variable(setting.variable) or self._placed(setting) or setting.default
+
+    def required(self, setting: Setting, given: str | None = None) -> str:
+        """Like `text`; raises Refused naming the variable when there is none."""
+        value = self.text(setting, given)
+        if not value:
+            raise Refused(f"{setting.variable} is not set: {setting.says}")
+        return value
+
+    def choice(self, setting: Setting, allowed: tuple[str, ...], given: str | None = None) -> str:
+        """Like `required`; raises Refused for a word that is not allowed."""
+        value = self.required(setting, given)
+        if value not in allowed:
+            raise Refused(f"{setting.variable} is {value!r}; it must be one of {', '.join(allowed)}")
+        return value
+
+    def seconds(self, setting: Setting, given: float | None = None) -> float:
+        """Like `required`, as a number of seconds between 0.001 and 86,400."""
+        value = self.required(setting, None if given is None else str(given))
+        try:
+            number = float(value)
+        except ValueError:
+            number = -1.0
+        if not 0.001 <= number <= 86_400:
+            raise Refused(f"{setting.variable} is {value!r}; it must be a number of seconds between 0.001 and 86400")
+        return number
+
+    def _placed(self, setting: Setting) -> str | None:
+        found: Any = self._file
+        for part in (setting.place or "").split("."):
+            found = found.get(part) if isinstance(found, Mapping) else None
+        return None if found is None or setting.place is None else str(found)
+
+
+def _dotenv(path: Path) -> dict[str, str]:
+    if not path.is_file():
+        return {}
+    import dotenv  # noqa: PLC0415  # only where there is a .env
+
+    return {name: value for name, value in dotenv.dotenv_values(path, interpolate=False).items() if value is not None}
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        return {}
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
+        raise Refused(f"{path}: is not TOML: {failure}") from failure

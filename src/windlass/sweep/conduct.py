@@ -1,0 +1,146 @@
+"""Conducts one sweep from its plan to its evidence: commit the expectation, call, judge, write. Completes a killed one with `resume`."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from windlass import __version__
+from windlass.errors import Refused, UnusableRecord
+from windlass.infra import files, instants
+from windlass.infra.redaction import Redactor
+from windlass.sweep import evidence, rows, writers
+from windlass.sweep.plan import Plan
+from windlass.sweep.run import Access, OnMoment, Sweeper
+
+
+@dataclass(frozen=True, kw_only=True)
+class Place:
+    """Where a sweep's evidence goes, and what it is called there. Lives as long as the sweep."""
+
+    directory: Path
+    bodies: Path
+    bodies_from_directory: str
+    """The relative path from `directory` to `bodies`."""
+    show: str
+    """The command that explains a row, without the task type."""
+    git_commit: str | None
+
+
+async def conduct(plan: Plan, access: Access, place: Place, on_moment: OnMoment) -> dict[str, Any]:
+    """Run a new sweep and return what `sweep.json` says. Cancelled, it writes what it has, marked interrupted, and is cancelled."""
+    redactor = Redactor(access.secrets)
+    expectation = plan.expectation() | {"started_at": instants.stamp(instants.now()), "git_commit": place.git_commit}
+    snapshot = evidence.document(plan.fleet.model_dump(mode="json"))
+    if redactor.bytes(snapshot) != snapshot:
+        raise Refused("the fleet file holds a token that is in use; name its variable with token_env and take the token out")
+    digest = evidence.begin(place.directory, place.bodies, expectation, snapshot)
+    return await _complete(plan, access, place, expectation, digest, {}, on_moment)
+
+
+async def resume(plan: Plan, access: Access, place: Place, on_moment: OnMoment) -> dict[str, Any]:
+    """Complete a sweep that was cut short: its finished rows stand, the others are swept under the same nonce and ids."""
+    path = place.directory / evidence.EXPECTATION
+    expectation = evidence.read_json(path)
+    for key, value in plan.expectation().items():
+        if expectation.get(key) != value:
+            raise UnusableRecord(f"{path}: {key} is not what this sweep expects; the fleet or the agents have changed, begin a new sweep")
+    finished, whole = evidence.read_rows(place.directory / evidence.ROWS)
+    if (place.directory / evidence.ROWS).exists():
+        os.truncate(place.directory / evidence.ROWS, whole)
+    digest = evidence.digest_of(path)
+    return await _complete(plan, access, place, expectation, digest, {row["task_type"]: row for row in finished}, on_moment)
+
+
+async def _complete(
+    plan: Plan,
+    access: Access,
+    place: Place,
+    expectation: Mapping[str, Any],
+    digest: str,
+    finished: Mapping[str, dict[str, Any]],
+    on_moment: OnMoment,
+) -> dict[str, Any]:
+    began = time.perf_counter()
+    kept = evidence.Evidence(place.directory, place.bodies)
+    sweeper = Sweeper(plan, access, kept, show=place.show, on_moment=on_moment)
+    interrupted = True
+    try:
+        await sweeper.run(finished)
+        interrupted = False
+    finally:
+        kept.close()
+        swept = {
+            "orchestrator_url": access.orchestrator_url,
+            "finished_at": instants.stamp(instants.now()),
+            "duration_ms": round((time.perf_counter() - began) * 1000, 3),
+            "interrupted": interrupted,
+            "bodies": place.bodies_from_directory,
+            "expectation_sha256": digest,
+        }
+        sweep = conclude(expectation, swept, sweeper.rows, sweeper.door)
+        write(place.directory, sweep)
+    return sweep
+
+
+def conclude(
+    expectation: Mapping[str, Any], swept: Mapping[str, Any], written: list[dict[str, Any]], door: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """What `sweep.json` says: rows, door and gates under the committed expectation. Pure."""
+    gate = expectation["gate"]
+    reason = rows.door_reason(door) if gate == "proof" else None
+    judged = sorted((rows.behind_open_door(row, reason) if reason else row for row in written), key=lambda row: row["task_type"])
+    gates = rows.gates(judged, expectation["fleet"]["expected"], gate, door)
+    return {
+        "schema_version": 1,
+        "windlass_version": __version__,
+        "sweep_id": expectation["sweep_id"],
+        "fleet": expectation["fleet"],
+        "expectation_sha256": swept["expectation_sha256"],
+        "git_commit": expectation.get("git_commit"),
+        "nonce": expectation["nonce"],
+        "gate": gate,
+        "mode": expectation["mode"],
+        "risk_tier": expectation["risk_tier"],
+        "orchestrator_url": swept["orchestrator_url"],
+        "started_at": expectation["started_at"],
+        "finished_at": swept["finished_at"],
+        "duration_ms": swept["duration_ms"],
+        "interrupted": swept["interrupted"],
+        "bodies": swept["bodies"],
+        "door": door,
+        "gates": gates,
+        "summary": {"passed": sum(row["pass_fail"] == "PASS" for row in judged), "total": len(expectation["fleet"]["expected"])},
+        "rows": judged,
+    }
+
+
+def write(directory: Path, sweep: Mapping[str, Any]) -> None:
+    """Write `sweep.json`, and beside it every form that people and CI read; `sweep.json` comes last: it is what says the rest is whole."""
+    for name, content in writers.exports(sweep).items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        files.replace(path, content, durable=False)
+    files.replace(directory / evidence.SWEEP, evidence.document(sweep))
+
+
+def passed(sweep: Mapping[str, Any]) -> bool:
+    """Whether the strictest gate that was asked for, and every gate before it, passed."""
+    return all(gate["verdict"] == "PASS" for gate in sweep["gates"].values() if gate["asked"])
+
+
+def summary_line(sweep: Mapping[str, Any]) -> str:
+    """The seed's last line."""
+    return f"SUMMARY: {sweep['summary']['passed']}/{sweep['summary']['total']} PASS"
+
+
+def load(directory: Path) -> dict[str, Any]:
+    """The `sweep.json` of an evidence directory; raises UnusableRecord that names what is wrong with it."""
+    sweep = evidence.read_json(directory / evidence.SWEEP)
+    if not isinstance(sweep, dict) or sweep.get("schema_version") != 1:
+        raise UnusableRecord(f"{directory / evidence.SWEEP}: schema_version is not 1")
+    return sweep

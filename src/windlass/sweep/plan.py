@@ -1,0 +1,168 @@
+"""Decides, before the first call, what every task type of a fleet will be asked. Pure: the nonce is handed in.
+
+A question is asked of an agent as one request. With a probe the questions are two random ones and one misspelt; without,
+they are the fleet file's examples, each asked again in between, and its invalid example.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import orjson
+
+from windlass import model
+from windlass.agents.agent import Probe
+from windlass.fleet import Fleet, Task
+
+Gate = Literal["dispatch", "execution", "proof"]
+GATES: tuple[Gate, ...] = ("dispatch", "execution", "proof")
+Kind = Literal["dispatch", "first", "second", "again", "second_again", "invalid"]
+By = Literal["probe", "examples"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """One request to an agent: its inputs, the seed that a probe made them from, and the schema that its outputs must satisfy."""
+
+    inputs: Mapping[str, Any]
+    seed: int | None = None
+    expect: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One task type of the expectation, with everything that is needed to ask and to judge it. Lives as long as the sweep."""
+
+    task_type: str
+    agent_name: str
+    url: str
+    token_env: str | None
+    output_schema: Mapping[str, Any] | None
+    probe: Probe | None
+    by: By
+    questions: Mapping[Kind, Question] = field(repr=False)
+    unprovable: str | None = None
+    """Why the rung `executed` can't be shown for this cell, whatever the agent does; None when it can."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """The expectation of one sweep, committed before the first call. Lives as long as the sweep."""
+
+    sweep_id: str
+    nonce: str
+    gate: Gate
+    mode: model.Mode
+    risk_tier: model.RiskTier
+    fleet: Fleet
+    cells: tuple[Cell, ...]
+
+    def request_id(self, cell: Cell, kind: Kind) -> str:
+        """The id of one call; the same when a resumed sweep makes it again."""
+        return f"{self.sweep_id}-{cell.task_type}-{kind}"
+
+    def expectation(self) -> dict[str, Any]:
+        """What is written, and hashed, before the first call."""
+        return {
+            "schema_version": 1,
+            "sweep_id": self.sweep_id,
+            "nonce": self.nonce,
+            "gate": self.gate,
+            "mode": self.mode,
+            "risk_tier": self.risk_tier,
+            "fleet": {"name": self.fleet.name, "sha256": self.fleet.sha256, "expected": list(self.fleet.expected)},
+            "cells": [
+                {
+                    "task_type": cell.task_type,
+                    "agent_name": cell.agent_name,
+                    "agent_url": cell.url,
+                    "by": cell.by,
+                    "unprovable": cell.unprovable,
+                    "inputs_sha256": {kind: digest(question.inputs) for kind, question in cell.questions.items()},
+                }
+                for cell in self.cells
+            ],
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Terms:
+    """What the person who sweeps decides. Lives as long as the sweep."""
+
+    gate: Gate = "proof"
+    mode: model.Mode = "DEMO"
+    risk_tier: model.RiskTier = "NON_SENSITIVE"
+
+
+def plan(fleet: Fleet, terms: Terms, *, sweep_id: str, nonce: str, probe_for: Callable[[str, Task], Probe | None]) -> Plan:
+    """The plan for every task type of the fleet; each agent must have an endpoint (`fleet.gaps` is empty)."""
+    cells = tuple(_cell(fleet, task_type, nonce, probe_for(task_type, fleet.tasks[task_type])) for task_type in fleet.expected)
+    return Plan(sweep_id=sweep_id, nonce=nonce, gate=terms.gate, mode=terms.mode, risk_tier=terms.risk_tier, fleet=fleet, cells=cells)
+
+
+def digest(value: Any) -> str:
+    """SHA-256 of a JSON value with sorted keys."""
+    return hashlib.sha256(orjson.dumps(value, option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+
+def _cell(fleet: Fleet, task_type: str, nonce: str, probe: Probe | None) -> Cell:
+    task = fleet.tasks[task_type]
+    entry = fleet.agents[task.agent]
+    questions, unprovable = _probing(probe, task, task_type, nonce) if probe else _showing(task)
+    return Cell(
+        task_type=task_type,
+        agent_name=task.agent,
+        url=entry.url or "",
+        token_env=entry.token_env,
+        output_schema=task.output_schema,
+        probe=probe,
+        by="probe" if probe else "examples",
+        questions=questions,
+        unprovable=unprovable,
+    )
+
+
+def _probing(probe: Probe, task: Task, task_type: str, nonce: str) -> tuple[dict[Kind, Question], str | None]:
+    seeds = [seed(nonce, task_type, number) for number in (1, 2)]
+    first, second = (Question(inputs=probe.make(number), seed=number) for number in seeds)
+    required = (task.input_schema or {}).get("required", ())
+    wrong = misspelt(first.inputs, required, seeds[0])
+    return {"first": first, "second": second, "invalid": Question(inputs=wrong)}, None
+
+
+def _showing(task: Task) -> tuple[dict[Kind, Question], str | None]:
+    shown = [Question(inputs=example.inputs, expect=example.expect) for example in task.examples]
+    first = shown[0] if shown else Question(inputs={})
+    others = [question for question in shown[1:] if question.inputs != first.inputs]
+    questions: dict[Kind, Question] = {"first": first}
+    if not shown:
+        return questions, "the fleet file has no examples for it"
+    if not others:
+        return questions, "the fleet file has no second example with other inputs"
+    if task.invalid_example is None:
+        return questions, "the fleet file has no invalid_example for it"
+    questions |= {"second": others[0], "again": first, "second_again": others[0], "invalid": Question(inputs=task.invalid_example)}
+    return questions, None
+
+
+def seed(nonce: str, task_type: str, number: int) -> int:
+    """A seed that nobody can know before the nonce is drawn."""
+    return int.from_bytes(hashlib.sha256(f"{nonce}:{task_type}:{number}".encode()).digest()[:6], "big")
+
+
+def misspelt(inputs: Mapping[str, Any], required: Any, number: int) -> dict[str, Any]:
+    """The inputs with one key (a required one where there is one) misspelt, as a hurried person would."""
+    keys = sorted(key for key in inputs if key in required) or sorted(inputs)
+    if not keys:
+        return {"unexpcted": True}
+    rng = random.Random(number)  # noqa: S311  # a typo, not a secret
+    key = rng.choice(keys)
+    typos = {key[:at] + key[at + 1] + key[at] + key[at + 2 :] for at in range(len(key) - 1)} | {
+        key[:at] + key[at - 1] + key[at:] for at in range(1, len(key))
+    }
+    wrong = rng.choice(sorted(typo for typo in typos if typo not in inputs and typo != key) or [f"{key}_"])
+    return {wrong if name == key else name: value for name, value in inputs.items()}

@@ -1,0 +1,188 @@
+"""Makes the calls of a sweep: one task per cell, so many in flight, each verdict from `judge`, each row on disk as it ends."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import aiohttp
+import orjson
+
+from windlass.errors import UnusableRecord
+from windlass.infra import http
+from windlass.infra.redaction import Redactor
+from windlass.sweep import readings, rows
+from windlass.sweep.evidence import Evidence
+from windlass.sweep.judge import Verdict, judge, reaches
+from windlass.sweep.plan import Cell, Kind, Plan
+from windlass.sweep.readings import Call, Reading, Routed, Wanted
+
+DISPATCH_PATH = "/api/ai/router/dispatch"
+RUN_PATH = "/agents/run/sync"
+MAX_BODY = 4 * 1024 * 1024
+"""Bytes of an answer that are read; an answer beyond it is TOO_LARGE."""
+KEPT_OF_TOO_LARGE = 64 * 1024
+"""Bytes that are kept of an answer that is too large."""
+
+Stage = Literal["dispatch", "execute", "prove"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Access:
+    """How the sweep reaches and enters the fleet: secrets stay in memory and in headers. Lives as long as the sweep."""
+
+    orchestrator_url: str
+    token: str = field(repr=False)
+    agent_tokens: Mapping[str, str] = field(repr=False)
+    """Variable name (a cell's `token_env`) → token."""
+    concurrency: int
+    timeout_s: float
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """Everything that must not be written anywhere."""
+        return (self.token, *self.agent_tokens.values())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """A cell has left a stage. Lives as long as the event."""
+
+    task_type: str
+    stage: Stage
+    passed: bool
+    elapsed_ms: float | None = None
+
+
+OnMoment = Callable[[Moment], None]
+
+
+class Sweeper:
+    """Makes and stores calls, and judges cells, for one sweep. Lives as long as the sweep."""
+
+    _client: aiohttp.ClientSession
+
+    def __init__(self, plan: Plan, access: Access, evidence: Evidence, *, show: str, on_moment: OnMoment) -> None:
+        self.plan = plan
+        self.access = access
+        self.evidence = evidence
+        self.rows: list[dict[str, Any]] = []
+        self.door: dict[str, Any] | None = None
+        self._show = show
+        self._on_moment = on_moment
+        self._redactor = Redactor(access.secrets)
+        self._began = time.perf_counter()
+        self._in_flight = asyncio.Semaphore(access.concurrency)
+        self._active = asyncio.Semaphore(access.concurrency)
+
+    async def run(self, finished: Mapping[str, dict[str, Any]]) -> None:
+        """Sweep every cell whose row is not in `finished`. Ends with `rows` and `door` complete, or is cancelled with what there is.
+
+        Raises UnusableRecord when the evidence can't be written: a sweep that leaves none has proved nothing.
+        """
+        self.rows.extend(finished.values())
+        for task_type, row in finished.items():
+            self._leave(task_type, row)
+        try:
+            async with http.session() as self._client, asyncio.TaskGroup() as group:
+                if self.plan.gate == "proof":
+                    group.create_task(self._try_the_door())
+                for cell in self.plan.cells:
+                    if cell.task_type not in finished:
+                        await self._active.acquire()
+                        group.create_task(self._sweep_cell(cell))
+        except* OSError as failures:
+            unwritten = failures
+        else:
+            return
+        raise UnusableRecord(f"{self.evidence.directory}: the evidence can't be written: {unwritten.exceptions[0]}") from unwritten
+
+    async def _sweep_cell(self, cell: Cell) -> None:
+        try:
+            row = await self._climb(cell)
+        finally:
+            self._active.release()
+        self.rows.append(row)
+        self.evidence.row(row)
+        self._on_moment(Moment(task_type=cell.task_type, stage="prove", passed=row["pass_fail"] == "PASS", elapsed_ms=row["timings"]["total_ms"]))
+
+    async def _climb(self, cell: Cell) -> dict[str, Any]:
+        routed: Routed | None = None
+        known: dict[Kind, Reading] = {}
+        calls: list[Call] = []
+        verdict = judge(cell, routed, known, self.plan.gate)
+        while verdict.wants:
+            asked = await asyncio.gather(*(self._ask(cell, kind) for kind in verdict.wants))
+            for kind, (call, answer) in zip(verdict.wants, asked, strict=True):
+                calls.append(call)
+                if kind == "dispatch":
+                    routed = readings.route(call, answer, cell.url)
+                    self._on_moment(Moment(task_type=cell.task_type, stage="dispatch", passed=routed.dispatched))
+                else:
+                    known[kind] = self._read(cell, kind, call, answer)
+            verdict = judge(cell, routed, known, self.plan.gate)
+            if "first" in known and len(known) == 1:
+                self._executed(cell, verdict, known["first"].elapsed_ms)
+        if "first" not in known:
+            self._executed(cell, verdict, None)
+        return rows.row(cell, routed, calls, verdict, self.plan.gate, show=self._show)
+
+    def _executed(self, cell: Cell, verdict: Verdict, elapsed_ms: float | None) -> None:
+        self._on_moment(Moment(task_type=cell.task_type, stage="execute", passed=reaches(verdict.rung, "execution"), elapsed_ms=elapsed_ms))
+
+    def _leave(self, task_type: str, row: Mapping[str, Any]) -> None:
+        self._on_moment(Moment(task_type=task_type, stage="dispatch", passed=reaches(row["rung"], "dispatch")))
+        self._on_moment(Moment(task_type=task_type, stage="execute", passed=reaches(row["rung"], "execution"), elapsed_ms=row["latency_ms"]))
+        self._on_moment(Moment(task_type=task_type, stage="prove", passed=row["pass_fail"] == "PASS"))
+
+    async def _ask(self, cell: Cell, kind: Kind) -> tuple[Call, bytes]:
+        if kind == "dispatch":
+            url, body = self.access.orchestrator_url + DISPATCH_PATH, self._envelope(cell.task_type, self.plan.request_id(cell, kind))
+            return await self._call(kind, url, body, self.access.token)
+        question = cell.questions[kind]
+        body = self._envelope(cell.task_type, self.plan.request_id(cell, kind), inputs=question.inputs)
+        token = self.access.agent_tokens.get(cell.token_env) if cell.token_env else None
+        return await self._call(kind, cell.url + RUN_PATH, body, token)
+
+    def _envelope(self, task_type: str, request_id: str, **more: Any) -> bytes:
+        return orjson.dumps({"request_id": request_id, "task_type": task_type, "mode": self.plan.mode, "risk_tier": self.plan.risk_tier, **more})
+
+    async def _call(self, kind: str, url: str, body: bytes, token: str | None) -> tuple[Call, bytes]:
+        """One call, redacted and stored; the verdict is computed on exactly the bytes that are returned here."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        async with self._in_flight:
+            started = time.perf_counter()
+            answer = await http.call(self._client, "POST", url, body=body, headers=headers, timeout_s=self.access.timeout_s, cap=MAX_BODY)
+        received = answer.body[:KEPT_OF_TOO_LARGE] if answer.fault == "TOO_LARGE" else answer.body
+        kept = self._redactor.bytes(received)
+        call = Call(
+            kind=kind,
+            http=answer.status,
+            elapsed_ms=answer.elapsed_ms,
+            started_ms=(started - self._began) * 1000,
+            request_sha256=self.evidence.keep(self._redactor.bytes(body)),
+            response_sha256=self.evidence.keep(kept) if answer.status else None,
+            response_bytes=len(answer.body),
+            fault=answer.fault,
+            detail=self._redactor.text(answer.detail),
+        )
+        return call, kept
+
+    def _read(self, cell: Cell, kind: Kind, call: Call, answer: bytes) -> Reading:
+        wanted = Wanted(request_id=self.plan.request_id(cell, kind), task_type=cell.task_type, output_schema=cell.output_schema)
+        return readings.read(call, answer, wanted, cell.questions[kind].inputs)
+
+    async def _try_the_door(self) -> None:
+        """Once per sweep: without a token, with a wrong one, and for a task type that does not exist."""
+        known, unknown = self.plan.cells[0].task_type, f"NO_SUCH_TASK_{self.plan.nonce[:8].upper()}"
+        wrong = self.plan.nonce[::-1]
+        tries = {"no_token": (known, None, 401), "wrong_token": (known, wrong, 401), "unknown_task": (unknown, self.access.token, 400)}
+        door: dict[str, Any] = {}
+        for name, (task_type, token, expected) in tries.items():
+            body = self._envelope(task_type, f"{self.plan.sweep_id}-door-{name}")
+            call, _ = await self._call(name, self.access.orchestrator_url + DISPATCH_PATH, body, token)
+            door[name] = {"http": call.http, "expected": expected, "pass": call.http == expected}
+        self.door = door

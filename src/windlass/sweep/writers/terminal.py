@@ -1,0 +1,70 @@
+"""Lines of a sweep for a terminal or a build log: what a stranger said can't colour, move, reorder or command anything."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from windlass.infra.escapes import columns, command_safe, cut, terminal
+from windlass.sweep.plan import GATES
+from windlass.sweep.writers import cells
+
+WIDTH = 120
+LONGEST_COMMAND = 400
+"""Columns; a command is for copying, so it may be wider than the terminal."""
+_ROUNDS = {"none": 0, "dispatched": 1, "responded": 2, "conformed": 3, "executed": 4}
+
+
+def row(row: cells.Row, width: int = WIDTH) -> str:
+    """One row: result, ladder, task type, agent, milliseconds, and what failed; at most `width` columns."""
+    reached = _ROUNDS.get(row["rung"], 0)
+    ladder = "●" * reached + "○" * (4 - reached)
+    latency = f"{cells.milliseconds(row['latency_ms']) or '–':>6} ms"
+    failure = "" if cells.passed(row) else f"  {terminal(cells.failure_class(row), 24)}  {terminal(row['error_preview'])}"
+    named = f"{_padded(row['task_type'], 34)}  {_padded(row['agent_name'], 42)}"
+    return _line(f"{'PASS' if cells.passed(row) else 'FAIL'}  {ladder}  {named}  {latency}{failure}", width)
+
+
+def failures(sweep: Mapping[str, Any], width: int = WIDTH) -> list[str]:
+    """Two lines per failed row: what failed and why, then the next command. Empty when all passed."""
+    return [line for failed in cells.failed(sweep) for line in failure(failed, width)]
+
+
+def failure(row: cells.Row, width: int = WIDTH) -> list[str]:
+    """The lines of one failed row."""
+    parts = (terminal(row["task_type"], 40), terminal(row["agent_name"], 44), cells.failure_class(row), terminal(row["error_preview"]))
+    lines = [_line("FAIL  " + "  ".join(part for part in parts if part), width)]
+    if row["next_command"]:
+        lines.append(_line(f"      next: {terminal(row['next_command'])}", max(width, LONGEST_COMMAND)))
+    return lines
+
+
+def gates(sweep: Mapping[str, Any], width: int = WIDTH) -> str:
+    """The three verdicts on one line, the reasons of those that did not pass behind them."""
+    shown = "   ".join(f"{gate} {cells.result(sweep['gates'][gate])}" for gate in GATES)
+    reasons = [gate["reason"] for gate in map(sweep["gates"].get, GATES) if gate["asked"] and gate["verdict"] != "PASS" and gate["reason"]]
+    return _line(shown + "".join(f"   {terminal(reason)}" for reason in dict.fromkeys(reasons)), width)
+
+
+def door(sweep: Mapping[str, Any]) -> str:
+    """What the door answered: `no token 401   wrong token 401   unknown task 400`, or that it was not tried."""
+    if not sweep["door"]:
+        return "door not tried"
+    tries = {name: sweep["door"].get(name) for name in cells.DOOR}
+    return _line("   ".join(f"{name.replace('_', ' ')} {_answer(found)}" for name, found in tries.items()), WIDTH)
+
+
+def _answer(found: Mapping[str, Any] | None) -> str:
+    if found is None:
+        return "not tried"
+    return f"{found['http']}" if found["pass"] is True else f"{found['http']} (expected {found['expected']})"
+
+
+def _padded(text: str, width: int) -> str:
+    shown = terminal(text, width)
+    return shown + " " * (width - columns(shown))
+
+
+def _line(text: str, width: int) -> str:
+    """Safe as a whole: two harmless pieces side by side must not make a command either."""
+    return cut(command_safe(text), width)

@@ -1,0 +1,79 @@
+"""`window.json`: one window at a glance. A view: which services really run is asked of the process table, not of this file."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import orjson
+
+from windlass.errors import Refused, UnusableRecord
+from windlass.infra import files, instants
+from windlass.windows.process import Stopped
+from windlass.windows.rules import WindowState
+
+SCHEMA_VERSION = 1
+FILE_NAME = "window.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Closed:
+    """How a window was found after it was closed: `stuck` when the end of something could not be confirmed. Lives as long as its reader."""
+
+    window_id: str
+    closed_at: datetime
+    state: Literal["closed", "stuck"]
+    reason: str
+    results: tuple[Stopped, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """One window as it was last written; `deadline` is the outer bound until the window is open. Lives as long as its reader."""
+
+    window_id: str
+    state: WindowState
+    created_at: datetime
+    deadline: datetime
+    ttl_sec: int
+    grace_s: float
+    services: tuple[str, ...]
+    closed: Closed | None = None
+
+
+def write(state_dir: Path, view: View) -> None:
+    """Put the view in its place, atomically and durably."""
+    fields = {"schema_version": SCHEMA_VERSION, **asdict(view)}
+    files.replace(state_dir / FILE_NAME, orjson.dumps(fields, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z) + b"\n", mode=0o600)
+
+
+def read(state_dir: Path) -> View:
+    """The view; raises Refused where there is none and UnusableRecord for a file that is none."""
+    try:
+        content = (state_dir / FILE_NAME).read_bytes()
+    except (FileNotFoundError, NotADirectoryError) as exc:
+        raise Refused(f"{state_dir}: no window was ever opened here") from exc
+    try:
+        return _parsed(orjson.loads(content))
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise UnusableRecord(f"{FILE_NAME}: not the view of a window ({type(exc).__name__}: {exc})") from exc
+
+
+def _parsed(fields: dict[str, Any]) -> View:
+    if fields.pop("schema_version") != SCHEMA_VERSION:
+        raise ValueError("written by another version of Windlass")
+    closed = fields.pop("closed")
+    return View(
+        created_at=instants.parse(fields.pop("created_at")),
+        deadline=instants.parse(fields.pop("deadline")),
+        services=tuple(fields.pop("services")),
+        closed=closed and _closed(closed),
+        **fields,
+    )
+
+
+def _closed(fields: dict[str, Any]) -> Closed:
+    results = tuple(Stopped(**result) for result in fields.pop("results"))
+    return Closed(closed_at=instants.parse(fields.pop("closed_at")), results=results, **fields)
