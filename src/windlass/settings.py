@@ -35,7 +35,7 @@ TIMEOUT_SECS = Setting(variable="TIMEOUT_SECS", place="sweep.timeout_secs", says
 AGENTS_URL = Setting(variable="WINDLASS_AGENTS_URL", place="fleet.agents_url", says="the reference fleet answers at <this>/<agent name>")
 AGENT_ENDPOINTS_JSON = Setting(variable="AGENT_ENDPOINTS_JSON", place="fleet.agent_endpoints_json", says="JSON object: agent name to base URL")
 SERVICE_TOKEN = Setting(variable="WORKER_SERVICE_TOKEN", place=None, says="bearer token from callers to the orchestrator")
-READ_TOKEN = Setting(variable="WORKER_READ_TOKEN", place=None, says="bearer token that may list task types and nothing else")
+READ_TOKEN = Setting(variable="WINDLASS_READ_TOKEN", place=None, says="bearer token that may list task types and nothing else")
 AGENT_TOKEN = Setting(variable="WINDLASS_AGENT_TOKEN", place=None, says="bearer token from the orchestrator's callers to agents")
 STATE_DIR = Setting(variable="WINDLASS_STATE_DIR", place="state_dir", says="directory of audits and state", default=".windlass")
 

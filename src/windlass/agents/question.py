@@ -44,11 +44,12 @@ _EMPTY = frozenset({"", "the", "a", "an", "there", "it", "and", "or", "what", "h
 """What a slot can't consist of."""
 _LONGEST = max(phrase.count(" ") + 1 for phrase in (*_OPENS, *_TIMES, *_SKIPPED))
 _QUESTION_WORDS = frozenset(
-    "how what which who whom whether why when where effect effects efficacy effectiveness effective impact role safety influence use benefit benefits "
-    "treatment treated receiving between association associated relationship link compared comparison versus vs rather instead opposed relative better worse "
-    "superior inferior reduce reduces reducing improve improves improving increase increases increasing decrease decreases decreasing prevent "
-    "prevents preventing lowers lowering affect affects affecting delay delays predict predicts cause causes lead leads result results within over "
-    "after during among amongst against patients people study studies would could should".split()
+    "how what which who whom whether why when where effect effects efficacy effectiveness effective impact role safety influence "
+    "use benefit benefits treatment treated receiving between association associated relationship link compared comparison versus "
+    "vs rather instead opposed relative better worse superior inferior reduce reduces reducing improve improves improving increase "
+    "increases increasing decrease decreases decreasing prevent prevents preventing lowers lowering affect affects affecting delay "
+    "delays predict predicts cause causes lead leads result results within over after during among amongst against patients people "
+    "study studies would could should".split()
 )
 
 _GROUP_WORDS = 12

@@ -8,6 +8,7 @@ as overlapping pairs of characters.
 from __future__ import annotations
 
 import heapq
+import logging
 import re
 import unicodedata
 from collections.abc import Callable, Iterator, Sequence
@@ -86,6 +87,7 @@ def rank(query: str, texts: Sequence[str], limit: int, check: Callable[[], None]
 def _scored(rows: list[list[int]], vocabulary: dict[str, int], asked: list[int], limit: int) -> list[tuple[int, float]]:
     import bm25s  # noqa: PLC0415  # imports NumPy: loaded on first use, so that starting a service does not pay for it
 
+    logging.getLogger("bm25s").setLevel(logging.WARNING)  # the import sets DEBUG, which would put a line per search into every log
     index = bm25s.BM25(method="lucene", k1=1.5, b=0.75, dtype="float64")
     index.index((rows, vocabulary), create_empty_token=False, show_progress=False)
     scores = enumerate(index.get_scores_from_ids(asked).tolist())

@@ -7,7 +7,7 @@ outputs happen in threads, so that health answers while agents work.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -22,6 +22,8 @@ from windlass import __version__, model
 from windlass.agents.agent import Agent
 from windlass.executor import graph, run
 from windlass.infra import bearer, problems
+
+Admit = Callable[[Request], None]
 
 MAX_BODY = 32 * 1024 * 1024
 """Bytes of a request: a few books of text; more is 413."""
@@ -131,19 +133,15 @@ def _agent_routes(hosted: Mapping[str, Hosted], admit: Admit) -> APIRouter:
 _BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": model.RunRequest.model_json_schema()}}}}
 
 
-class Admit:
-    """Lets a request in or raises AUTH_REQUIRED. Lives as long as the app."""
+def _door(token: str | None) -> Admit:
+    """Lets a request in, or raises AUTH_REQUIRED."""
+    check = bearer.check({"caller": bearer.usable("WINDLASS_AGENT_TOKEN", token)}) if token is not None else None
 
-    def __init__(self, check: bearer.Check | None) -> None:
-        self._check = check
-
-    def __call__(self, request: Request) -> None:
-        if self._check is not None and self._check(request.scope["headers"]) is None:
+    def admit(request: Request) -> None:
+        if check is not None and check(request.scope["headers"]) is None:
             raise problems.Problem(401, "AUTH_REQUIRED", "a bearer token is required", headers=[(b"www-authenticate", b"Bearer")])
 
-
-def _door(token: str | None) -> Admit:
-    return Admit(bearer.check({"caller": bearer.usable("WINDLASS_AGENT_TOKEN", token)}) if token is not None else None)
+    return admit
 
 
 async def _gap(one: Hosted) -> str | None:

@@ -8,8 +8,10 @@ Unicode's categories Cc, Cf, Cs, Zl, Zp, its noncharacters and its default-ignor
 from __future__ import annotations
 
 import hashlib
+import json
 import re
 import unicodedata
+from typing import Any
 
 _INVISIBLE = re.compile(
     r"[\x00-\x1f\x7f-\x9f\xad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f"
@@ -63,16 +65,17 @@ def _unescape(match: re.Match[str]) -> str:
 
 _JOINER = "&#8288;"  # U+2060, written so that the file shows it: what follows is no longer one word with what stands before
 _MARKDOWN = str.maketrans(
-    {character: "\\" + character for character in "\\`*_[]~"}
+    {character: "\\" + character for character in "\\`*[]~"}
     | {"|": "&#124;", "<": "&lt;", ">": "&gt;", "&": "&amp;", "$": "&#36;", "@": "@" + _JOINER, "#": "\\#" + _JOINER}
 )
+_MARKDOWN_UNDERSCORE = re.compile(r"(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")  # one inside a word means nothing, and CLAIM_VERIFY stays findable
 _MARKDOWN_WORDS = re.compile(r":(?=//|(?:[\w+-]|\\_)+:)|!(?=[\d\\])|(?<=www)(?=\.)", re.IGNORECASE)
 _CODE = re.compile(r"[\w .,:;/=+%?()'\"…-]+", re.ASCII)
 
 
 def markdown(text: str) -> str:
     """Text inside a Markdown sentence or table cell: no cell, link, autolink, image, tag, code, emphasis, heading, mention, reference or emoji."""
-    return _MARKDOWN_WORDS.sub(_joined, visible(text).translate(_MARKDOWN))
+    return _MARKDOWN_WORDS.sub(_joined, _MARKDOWN_UNDERSCORE.sub(r"\\_", visible(text).translate(_MARKDOWN)))
 
 
 def _joined(match: re.Match[str]) -> str:
@@ -90,6 +93,11 @@ _XML = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", '"': "&quot;", "'"
 def xml(text: str) -> str:
     """Text of an XML 1.0 element or attribute; characters that XML can't hold are written as their escapes."""
     return _HASH_COMMAND.sub("#&#35;", visible(text).translate(_XML))
+
+
+def json_document(value: Any) -> str:
+    """An ASCII JSON document, two spaces deep, with a newline at its end, in which every text is escaped and none is a command of a build log."""
+    return _HASH_COMMAND.sub(r"#\\u0023", json.dumps(value, indent=2, allow_nan=False)) + "\n"
 
 
 def command_safe(line: str) -> str:

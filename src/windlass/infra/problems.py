@@ -146,6 +146,7 @@ class Edge:
         self._max_body = max_body
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass one request through and answer what it raises."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -80,7 +80,7 @@ class Audit:
                 await self._unsynced.wait()
                 self._unsynced.clear()
                 await asyncio.to_thread(self._file.sync)
-                await asyncio.sleep(0 if self._closing else GROUP_S)
+                await asyncio.sleep(GROUP_S)
         except Exception as failure:
             # The kernel may drop what it could not write and succeed the next time: a later fsync proves nothing.
             self._failure = failure

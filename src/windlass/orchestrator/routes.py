@@ -20,7 +20,6 @@ from windlass.orchestrator.audit import Action, Audit
 from windlass.orchestrator.refusal import Refusal
 from windlass.orchestrator.routing import Routed
 
-
 _CALLERS = frozenset({"service"})
 _READERS = frozenset({"service", "read"})
 
@@ -111,14 +110,19 @@ class Routes:
             call.note(problem.code, asked={}, agent_name=None)
             raise
         document = bodies.parsed(content)
-        asked = document if isinstance(document, Refusal) else bodies.fitted(document)
-        decision = asked if isinstance(asked, Refusal) else routing.decide(self._fleet, asked)
-        if isinstance(asked, Refusal) or isinstance(decision, Refusal):
-            refusal = asked if isinstance(asked, Refusal) else decision
-            told = vars(asked) if isinstance(asked, model.DispatchRequest) else document
-            call.note(refusal.code, asked={} if isinstance(told, Refusal) else told, agent_name=None)
-            raise _problem(refusal, bodies.request_id(document))
+        if isinstance(document, Refusal):
+            raise self._refused(call, document, {})
+        asked = bodies.fitted(document)
+        if isinstance(asked, Refusal):
+            raise self._refused(call, asked, document)
+        decision = routing.decide(self._fleet, asked)
+        if isinstance(decision, Refusal):
+            raise self._refused(call, decision, vars(asked))
         return asked, decision
+
+    def _refused(self, call: _Call, refusal: Refusal, told: Mapping[str, Any]) -> Problem:
+        call.note(refusal.code, asked=told, agent_name=None)
+        return _problem(refusal, bodies.request_id(told))
 
     def _admit(self, http: Request, holders: frozenset[str]) -> None:
         holder = self._holder_of(http.scope["headers"])

@@ -39,6 +39,7 @@ class RunRecord:
         self._before: state.Run | None = None  # one entry ago: what the views show when a writer was killed
         self._run: state.Run | None = None
         self._last: chain.Entry | None = None
+        self._behind = False  # whether showing this writer's own newest entry failed, on a full disk for example
         self._log = chain.ChainedLog(path)
         try:
             with locks.exclusive(self.record_directory):
@@ -243,12 +244,14 @@ class RunRecord:
             state.apply(self.run, journal.read(fields))  # refuses before anything is written
             self._log.append(fields)
             self._follow()
+            self._behind = True
             shown.show(self.record_directory, self.run, event)
+            self._behind = False
             return self.run
 
     def _follow_others(self) -> None:
         self._log.mend()
-        if self._follow():
+        if self._follow() or self._behind:
             shown.mend_attempt(self.record_directory, self._before, self.run)
 
     def _follow(self) -> bool:

@@ -13,9 +13,10 @@ from windlass import __version__
 from windlass.errors import Refused, UnusableRecord
 from windlass.infra import files, instants
 from windlass.infra.redaction import Redactor
-from windlass.sweep import evidence, rows, writers
+from windlass.sweep import evidence, rows
 from windlass.sweep.plan import Plan
 from windlass.sweep.run import Access, OnMoment, Sweeper
+from windlass.sweep.writers import exports, step_summary
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,11 +122,20 @@ def conclude(
 
 def write(directory: Path, sweep: Mapping[str, Any]) -> None:
     """Write `sweep.json`, and beside it every form that people and CI read; `sweep.json` comes last: it is what says the rest is whole."""
-    for name, content in writers.exports(sweep).items():
+    for name, content in exports.render(sweep).items():
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
         files.replace(path, content, durable=False)
     files.replace(directory / evidence.SWEEP, evidence.document(sweep))
+
+
+def append_step_summary(path: Path, sweep: Mapping[str, Any]) -> None:
+    """Append the gate table to the file that `$GITHUB_STEP_SUMMARY` names; raises UnusableRecord where that can't be."""
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(step_summary.render(sweep))
+    except OSError as failure:
+        raise UnusableRecord(f"GITHUB_STEP_SUMMARY: {path}: {failure.strerror}") from failure
 
 
 def passed(sweep: Mapping[str, Any]) -> bool:

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self
 
 from windlass.infra import instants
@@ -45,7 +44,7 @@ class Audit:
         self._log = await asyncio.to_thread(ChainedLog, self._path)
         return self
 
-    async def __aexit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    async def __aexit__(self, *_: object) -> None:
         if self._log is not None:
             self._log.close()
 

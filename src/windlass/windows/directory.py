@@ -35,7 +35,12 @@ class Status:
 
 async def status_directory(state_dir: Path) -> Status:
     """The window in this directory as its services are now; raises Refused where no window was ever opened."""
-    return await asyncio.to_thread(_status, state_dir.absolute())
+    return await asyncio.to_thread(_status, absolute(state_dir))
+
+
+def absolute(state_dir: Path) -> Path:
+    """The directory's name for processes that work elsewhere; nothing is looked up."""
+    return state_dir.absolute()
 
 
 def _status(state_dir: Path) -> Status:
@@ -76,7 +81,7 @@ async def close_directory(
     Safe when several processes close at once: one does, the others wait and get its answer. With `window_id`, a later window in the
     same directory is left alone. Raises Refused where no window was ever opened, Unavailable when another closer does not come to an end.
     """
-    place = state_dir.absolute()
+    place = absolute(state_dir)
     first = await asyncio.to_thread(view.read, place)
     async with locks.closing(place, first.grace_s + 4 * CONFIRM_S):
         written = await asyncio.to_thread(view.read, place)
@@ -90,7 +95,7 @@ async def close_directory(
 
 async def _close(state_dir: Path, written: View, reason: str, clock: instants.Clock, audit: Audit) -> Closed:
     before = await asyncio.to_thread(_status, state_dir)
-    if before.state == "core" and _all_expired(before.services):
+    if _expired(before.services):
         reason = "ttl_expired"  # the keepers were first: that is why it closed
     await audit.note("window.closing", reason=reason, state=before.state)
     await asyncio.to_thread(view.write, state_dir, replace(written, state="closing"))
@@ -98,14 +103,22 @@ async def _close(state_dir: Path, written: View, reason: str, clock: instants.Cl
     for result in results:
         await audit.note("service.stopped", **_entry(result))
     sound = free and all(result.state == "closed" for result in results)
-    closed = Closed(window_id=written.window_id, closed_at=clock(), state="closed" if sound else "stuck", reason=reason, results=results)
+    closed = Closed(
+        window_id=written.window_id,
+        closed_at=instants.parse(instants.stamp(clock())),
+        state="closed" if sound else "stuck",
+        reason=reason,
+        results=results,
+    )
     await asyncio.to_thread(view.write, state_dir, replace(written, state="core" if sound else "stuck", closed=closed))
     await audit.note(f"window.{closed.state}", reason=reason)
     return closed
 
 
-def _all_expired(services: Sequence[Observed]) -> bool:
-    return bool(services) and all(one.kept is not None and one.kept.ended == "ttl_expired" for one in services)
+def _expired(services: Sequence[Observed]) -> bool:
+    """Whether the keepers at their deadline left nothing to close."""
+    over = all(one.state in {"closing", "closed", "stuck"} for one in services)
+    return over and any(one.kept is not None and one.kept.ended == "ttl_expired" for one in services)
 
 
 async def _stop_all(state_dir: Path, written: View) -> tuple[tuple[Stopped, ...], bool]:

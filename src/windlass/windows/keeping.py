@@ -78,7 +78,7 @@ class Keeping:
         passed = () if service.listen_fd is None else (service.listen_fd,)
         try:
             self._open_log()
-            self._service = subprocess.Popen(  # noqa: S603  # an argv list, no shell
+            self._service = subprocess.Popen(  # an argv list, no shell
                 service.argv,
                 env={**service.env, kept.MARK_VARIABLE: self._kept.mark.partition("=")[2]},
                 cwd=service.directory,
@@ -90,7 +90,7 @@ class Keeping:
                 preexec_fn=functools.partial(prctl.die_with, os.getpid()),  # noqa: PLW1509  # safe: this process has one thread
             )
             row = processes.row(self._service.pid)  # is there though it may have ended: nobody else reaps it
-            self._kept = replace(self._kept, process=row and row.process)
+            self._kept = replace(self._kept, process=row.process if row else None)
         except (OSError, subprocess.SubprocessError) as exc:
             self._kept = replace(self._kept, ended="start_failed", error=f"{type(exc).__name__}: {exc}")
         for descriptor in passed:

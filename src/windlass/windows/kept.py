@@ -71,7 +71,7 @@ def read(state_dir: Path, service: str) -> Kept | None:
         return None
     try:
         return _parsed(json.loads(content))
-    except (ValueError, KeyError, TypeError) as exc:
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise UnusableRecord(f"{place.name}: not the state of a service ({type(exc).__name__}: {exc})") from exc
 
 
@@ -81,9 +81,9 @@ def _parsed(fields: dict[str, Any]) -> Kept:
     if fields["state"] not in get_args(ServiceState):
         raise ValueError("it has no known state")
     process = fields.pop("process")
-    kept = Kept(keeper=_process(fields.pop("keeper")), process=process and _process(process), **fields)
-    float(kept.deadline_uptime), float(kept.stop_grace_s)
-    return kept
+    if not all(isinstance(fields[name], int | float) for name in ("deadline_uptime", "stop_grace_s")):
+        raise TypeError("its times are no numbers")
+    return Kept(keeper=_process(fields.pop("keeper")), process=None if process is None else _process(process), **fields)
 
 
 def _process(fields: dict[str, Any]) -> Process:

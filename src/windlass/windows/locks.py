@@ -41,7 +41,7 @@ async def closing(state_dir: Path, limit_s: float) -> AsyncIterator[None]:
     """Be the only one who closes here; raises Unavailable when another does for longer than `limit_s`."""
     try:
         async with asyncio.timeout(limit_s):
-            while (descriptor := _try(state_dir / "closing.lock", fcntl.LOCK_EX)) is None:
+            while (descriptor := _try(state_dir / "closing.lock", fcntl.LOCK_EX)) is None:  # noqa: ASYNC110  # another process sets no Event of ours
                 await asyncio.sleep(_LOOK_AGAIN_S)
     except TimeoutError:
         raise Unavailable(f"another process has been closing the window in {state_dir.name} for {limit_s:g} s") from None

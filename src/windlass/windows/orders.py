@@ -6,6 +6,7 @@ An order holds the service's environment and so its secrets: it is never written
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -46,9 +47,9 @@ def parse(content: bytes) -> Order:
     """The order in these bytes; raises ValueError, KeyError or TypeError for a part of one: its sender died while writing."""
     fields: dict[str, Any] = json.loads(content)
     service = fields.pop("service")
-    paths = {name: Path(service.pop(name)) for name in ("directory", "log_file")}
+    argv, place, log_file = tuple(service.pop("argv")), Path(service.pop("directory")), Path(service.pop("log_file"))
     return Order(
-        service=Service(argv=tuple(service.pop("argv")), **paths, **service),
+        service=Service(argv=argv, directory=place, log_file=log_file, **service),
         state_dir=Path(fields.pop("state_dir")),
         deadline=Deadline(**fields.pop("deadline")),
         latest=Deadline(**fields.pop("latest")),
@@ -69,7 +70,7 @@ def read_change(order: Order) -> Deadline | None:
         told = Deadline(uptime=float(fields["deadline"]["uptime"]), text=str(fields["deadline"]["text"]))
     except (OSError, ValueError, KeyError, TypeError):
         return None
-    if fields.get("window_id") != order.window_id or told.uptime != told.uptime:  # NaN would never pass  # noqa: PLR0124
+    if fields.get("window_id") != order.window_id or math.isnan(told.uptime):  # NaN would never come
         return None
     return min(told, order.latest, key=lambda deadline: deadline.uptime)
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from windlass.errors import Unavailable, UnusableRecord
-from windlass.windows import kept, orders, processes, rules
+from windlass.windows import kept, orders, processes
 from windlass.windows.kept import Kept
 from windlass.windows.processes import Process
 from windlass.windows.rules import Ended, ServiceState
@@ -146,8 +146,8 @@ async def _stop(service: str, state_dir: Path) -> Stopped:
         state="closed" if after.state == "closed" else "stuck",
         was_running=before.state != "closed",
         elapsed_ms=round((time.monotonic() - begun) * 1000),
-        rc=found and found.returncode,
-        ended=found and found.ended,
+        rc=found.returncode if found else None,
+        ended=found.ended if found else None,
         stdout=found.log_tail if found else "",
         stderr=after.trouble[-500:],
     )

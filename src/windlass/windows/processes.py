@@ -71,10 +71,11 @@ def send_group(group: int, number: signal.Signals) -> None:
 
 def table() -> list[Row]:
     """Every process that this one may see (Linux); elsewhere nothing."""
-    if sys.platform != "linux":
+    if sys.platform == "linux":
+        found = (row(int(name)) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208  # names, thousands of them: no Path objects
+        return [line for line in found if line is not None]
+    else:  # noqa: RET505  # the type checker follows platforms by branch
         return []
-    found = (row(int(name)) for name in os.listdir("/proc") if name.isdigit())  # noqa: PTH208  # names, thousands of them: no Path objects
-    return [line for line in found if line is not None]
 
 
 def groups_below(root: int, rows: Iterable[Row]) -> frozenset[int]:
@@ -110,8 +111,10 @@ def _environment(pid: int) -> bytes:
 
 def row(pid: int) -> Row | None:
     """The line of this pid now; an ended process that nobody has reaped has one."""
-    if sys.platform != "linux":
-        return _row_by_ps(pid)
+    return _row_by_proc(pid) if sys.platform == "linux" else _row_by_ps(pid)
+
+
+def _row_by_proc(pid: int) -> Row | None:
     try:
         with open(f"/proc/{pid}/stat", "rb") as file:  # noqa: PTH123  # read for every process: Path would double the cost
             stat = file.read()

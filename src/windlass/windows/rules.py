@@ -182,7 +182,8 @@ def decide(seen: Seen) -> Decision:
 
 def kill_again_at(first: float, kills: int) -> float:
     """When KILL follows after `kills` of them: 20 ms after the first, then twice as long each time, at most 1 s apart."""
-    return first + sum(min(0.02 * 2**number, 1.0) for number in range(min(kills, 10))) + max(0, kills - 10)
+    pauses = [min(0.02 * 2.0**number, 1.0) for number in range(min(kills, 10))]
+    return first + sum(pauses) + max(0, kills - 10)
 
 
 def tail(text: str, env: Mapping[str, str], limit: int, *, cut: bool) -> str:

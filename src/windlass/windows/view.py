@@ -46,7 +46,8 @@ class View:
 def write(state_dir: Path, view: View) -> None:
     """Put the view in its place, atomically and durably."""
     fields = {"schema_version": SCHEMA_VERSION, **asdict(view)}
-    files.replace(state_dir / FILE_NAME, orjson.dumps(fields, default=str, option=orjson.OPT_INDENT_2 | orjson.OPT_UTC_Z) + b"\n", mode=0o600)
+    content = orjson.dumps(fields, default=instants.stamp, option=orjson.OPT_INDENT_2 | orjson.OPT_PASSTHROUGH_DATETIME)
+    files.replace(state_dir / FILE_NAME, content + b"\n", mode=0o600)
 
 
 def read(state_dir: Path) -> View:

@@ -1,7 +1,7 @@
 """Opening a window of local processes, and closing it whatever happens.
 
-    async with window.opened(services, 300, state_dir) as opened:
-        ...                                   # closes by opened.deadline, even if this process dies here
+async with window.opened(services, 300, state_dir) as opened:
+    ...                                   # closes by opened.deadline, even if this process dies here
 """
 
 from __future__ import annotations
@@ -10,35 +10,22 @@ import asyncio
 import contextlib
 import os
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
-from windlass.errors import GivenUp, Refused, Unavailable
+from windlass.errors import GivenUp, Refused
 from windlass.infra import instants
-from windlass.windows import directory, kept, locks, orders, process, readiness, rules, uptime, view
+from windlass.windows import directory, locks, opening, rules, uptime, view
 from windlass.windows.audit import Audit, Listener
 from windlass.windows.directory import Status, close_directory, status_directory
-from windlass.windows.kept import Kept
-from windlass.windows.orders import Deadline
-from windlass.windows.process import Stopped
+from windlass.windows.opening import NotOpened, NotUp, Opening
 from windlass.windows.rules import Service
 from windlass.windows.view import Closed, View
 
 __all__ = ["Closed", "NotOpened", "Status", "Window", "close_directory", "open_window", "opened", "status_directory"]
 
 T = TypeVar("T")
-
-
-class NotOpened(Unavailable):
-    """A service of the window did not come up; all that did start was stopped, and `results` says how each service was found."""
-
-    def __init__(self, message: str, service: str, results: Sequence[Stopped]) -> None:
-        self.service = service
-        self.results = tuple(results)
-        super().__init__(message)
 
 
 class Window:
@@ -62,37 +49,6 @@ class Window:
         return await status_directory(self.state_dir)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Opening:
-    """What an opening knows about itself; lives from the claim to the answer."""
-
-    written: View
-    services: tuple[Service, ...]
-    state_dir: Path
-    requested: float
-    audit: Audit
-
-    @property
-    def start_timeout_s(self) -> float:
-        return max(service.start_timeout_s for service in self.services)
-
-    def at(self, moment: float) -> Deadline:
-        """A moment of the uptime clock on both clocks."""
-        return Deadline(uptime=moment, text=instants.stamp(self.instant(moment)))
-
-    def instant(self, moment: float) -> datetime:
-        return self.written.created_at + timedelta(seconds=moment - self.requested)
-
-
-@dataclass
-class _NotUp(Exception):
-    """One service stops the opening; becomes `NotOpened` once everything is stopped."""
-
-    service: str
-    why: Literal["failed", "exited", "silent", "taken", "lost"]
-    detail: str = ""
-
-
 @contextlib.asynccontextmanager
 async def opened(
     services: Iterable[Service],
@@ -105,7 +61,8 @@ async def opened(
 ) -> AsyncIterator[Window]:
     """A window that is open inside the `async with` and closed after it, unless `keep_open` leaves it to its deadline.
 
-    Raises what `open_window` raises, and GivenUp when the window can't be closed. Not even a second Ctrl-C cuts the closing short.
+    Raises what `open_window` raises, and GivenUp when the window can't be closed. A cancellation does not cut the closing short; if a
+    second Ctrl-C ends the whole loop, the keepers, which have been asked by then, go on.
     """
     window = await open_window(services, ttl_sec, state_dir, clock=clock, on_event=on_event)
     try:
@@ -133,44 +90,81 @@ async def open_window(
     come up. Nothing that was started outlives a failure or a cancellation, and nothing outlives request + start timeout + TTL, even if
     this process is killed at any point. The services' listening sockets are this function's: they are closed here, come what may.
     """
-    requested, created_at = uptime.now(), clock()
+    requested, created_at = uptime.now(), instants.parse(instants.stamp(clock()))  # as precise as it is written
     wanted = tuple(services)
+    place = directory.absolute(state_dir)
     window_id = f"win_{instants.compact(created_at)}_{secrets.token_hex(5)}"
-    place = state_dir.absolute()
-    with contextlib.ExitStack() as held:
-        sockets = held.enter_context(contextlib.ExitStack())
-        for descriptor in {service.listen_fd for service in wanted} - {None}:
-            sockets.callback(os.close, descriptor)
-        place.mkdir(parents=True, exist_ok=True)
+    with contextlib.ExitStack() as sockets:
+        sockets.callback(opening.close_descriptors, wanted)
+        await asyncio.to_thread(place.mkdir, parents=True, exist_ok=True)
         async with Audit(place, window_id, clock, on_event) as audit:
-            lock = await _claim(wanted, ttl_sec, place, audit)
-            held.callback(os.close, lock)
-            bound = rules.outer_bound(requested=requested, start_timeout_s=max(one.start_timeout_s for one in wanted), ttl_sec=ttl_sec)
-            opening = _Opening(
-                written=View(
-                    window_id=window_id,
-                    state="opening",
-                    created_at=created_at,
-                    deadline=created_at + timedelta(seconds=bound - requested),
-                    ttl_sec=ttl_sec,
-                    grace_s=max(one.stop_grace_s for one in wanted),
-                    services=tuple(one.name for one in wanted),
-                ),
-                services=wanted,
-                state_dir=place,
-                requested=requested,
-                audit=audit,
-            )
+            await audit.note("window.requested", services=[service.name for service in wanted], ttl_sec=_shown(ttl_sec))
             try:
-                running = await _start_all(opening, lock)
-                sockets.close()  # from here on a service that is gone refuses connections
-                written = await _open(opening, running)
-            except BaseException as failure:
-                held.close()  # the lock is the keepers' alone: its release says that they are gone
-                closed = await _see_through(
-                    close_directory(place, "start_failed" if isinstance(failure, Exception) else "shutdown", clock=clock, on_event=on_event)
+                asked = Opening(
+                    window_id=window_id,
+                    services=rules.checked_services(wanted),
+                    ttl_sec=rules.checked_ttl(ttl_sec),
+                    state_dir=place,
+                    requested=requested,
+                    created_at=created_at,
+                    audit=audit,
                 )
-                if isinstance(failure, _NotUp):
-                    raise _explained(failure, closed.results) from None
+                lock = await _claim(asked)
+            except Refused as refusal:
+                await audit.note("window.refused", reason=str(refusal))
                 raise
+            written = await _bring_up(asked, lock, sockets.close, clock, on_event)
     return Window(written, place, clock, on_event)
+
+
+def _shown(ttl_sec: object) -> str | int:
+    return ttl_sec if isinstance(ttl_sec, int) and abs(ttl_sec) <= rules.MAX_TTL_SEC else type(ttl_sec).__name__
+
+
+async def _claim(asked: Opening) -> int:
+    """Be the one window of the directory, and say so in its view; raises Refused while another is."""
+    lock = await locks.claim(asked.state_dir)
+    if lock is None:
+        raise Refused(f"a window is open in {asked.state_dir}; close it first")
+    try:
+        await asyncio.to_thread(view.write, asked.state_dir, asked.view())
+    except BaseException:
+        os.close(lock)
+        raise
+    return lock
+
+
+async def _bring_up(asked: Opening, lock: int, close_sockets: Callable[[], None], clock: instants.Clock, on_event: Listener | None) -> View:
+    """From the claim to the open window, or back to nothing."""
+    with contextlib.ExitStack() as held:
+        held.callback(os.close, lock)  # afterwards the lock is the keepers' alone, and its release says that they are gone
+        try:
+            await opening.refuse_taken(asked)
+            running = await _see_through(opening.start_all(asked, lock))
+            close_sockets()  # from here on a service that is gone refuses connections
+            await opening.await_ready(asked, running)
+            return await opening.settle(asked, running)
+        except BaseException as failure:
+            held.close()
+            reason = "start_failed" if isinstance(failure, Exception) else "shutdown"
+            closing = close_directory(asked.state_dir, reason, clock=clock, on_event=on_event, window_id=asked.window_id)
+            closed = await _see_through(closing)
+            if isinstance(failure, NotUp):
+                raise opening.explained(failure, closed.results) from None
+            raise
+
+
+async def _see_through(work: Coroutine[Any, Any, T]) -> T:
+    """Await work that must not be left half done: a cancellation is kept until it has ended."""
+    task = asyncio.ensure_future(work)
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as exc:
+            cancelled = exc
+    if cancelled is not None:
+        if not task.cancelled():
+            task.exception()  # seen: it would be reported as never retrieved
+        raise cancelled
+    return task.result()

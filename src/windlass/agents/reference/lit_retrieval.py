@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field
 
 from windlass.agents import papers, search
-from windlass.agents.agent import Agent, Context, Inputs, Item, Outputs, Probe, Step, Work
+from windlass.agents.agent import Agent, Context, Inputs, Outputs, Probe, Step, Work
 
 
 class LitRetrievalInputs(Inputs):

@@ -115,7 +115,10 @@ def measure(inputs: LitTriageInputs, _work: Work, context: Context) -> Mapping[s
     years = [paper.year for paper in inputs.papers if paper.year is not None]
     reference = inputs.reference_year or max(years, default=None)
     repeats = papers.duplicates(inputs.papers, context.check)
-    names = [{search.normal(author) for author in papers.authors(paper)} for paper in inputs.papers]
+    names: list[set[str]] = []
+    for paper in inputs.papers:
+        context.check()
+        names.append({search.normal(author) for author in papers.authors(paper)})
     written = Counter(author for position, authors in enumerate(names) if position not in repeats for author in authors)
     rated = {search.normal(journal): score / 100 for journal, score in inputs.journal_scores.items()}
     wanted = frozenset(search.wanted_terms(inputs.query)) if inputs.query else frozenset()

@@ -6,47 +6,20 @@ all durations, so a span that lies within another one counts in both. A recommen
 
 from __future__ import annotations
 
-import math
 import random
 import statistics
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import AfterValidator, Field, JsonValue, model_validator
+from pydantic import Field, model_validator
 
+from windlass.agents import measurements, tuning_rules
 from windlass.agents.agent import Agent, Context, Inputs, Item, Outputs, Probe, Step, Work
-from windlass.infra import instants
+from windlass.agents.measurements import Amount, Measured, Span, Text, Window
+from windlass.agents.tuning_rules import Recommendation
 
 Metric = Literal["count", "mean_ms", "p50_ms", "p90_ms", "p95_ms", "p99_ms", "max_ms", "total_ms", "error_rate", "cost"]
-Text = Annotated[str, Field(min_length=1, max_length=1000, pattern=r"\S")]
-Amount = Annotated[float, Field(ge=0, le=1e15, allow_inf_nan=False)]
-_PERCENTILES = (50, 90, 95, 99)
 _CHECK_EVERY = 10_000
-
-DOMINANT_SHARE = 0.5
-"""Share of all time (or cost) from which one operation of several is where to look first."""
-TAIL_RATIO = 5.0
-TAIL_COUNT = 20
-"""p99 over p50 from which the tail is long, and the measurements it takes to say so."""
-ERROR_RATE = 0.05
-WASTED_SHARE = 0.1
-"""Share of an operation's calls that fail, and of all time spent in failed calls, from which failures are worth a look."""
-
-
-def _instant(text: str) -> str:
-    instants.parse(text)
-    return text
-
-
-class Span(Item):
-    """One measured call; `error` is true or a message where it failed. Keys of the caller's own go into `attributes`."""
-
-    operation: Text
-    duration_ms: Amount
-    timestamp: Annotated[str, Field(max_length=64), AfterValidator(_instant)] | None = None
-    error: bool | str | None = None
-    cost: Amount | None = None
-    attributes: dict[str, JsonValue] = Field(default_factory=dict)
 
 
 class Threshold(Item):
@@ -78,25 +51,6 @@ class PerformanceOptimizationInputs(Inputs):
     metrics_data: MetricsData
 
 
-class Measured(Item):
-    """The figures of some calls: milliseconds, shares and rates from 0 to 1; `cost` is null where no call states one."""
-
-    count: int
-    errors: int
-    error_rate: float
-    total_ms: float
-    failed_ms: float
-    mean_ms: float
-    min_ms: float
-    p50_ms: float
-    p90_ms: float
-    p95_ms: float
-    p99_ms: float
-    max_ms: float
-    cost: float | None
-    calls_with_cost: int
-
-
 class Bottleneck(Item):
     """An operation with its place by total time, its share of all time, and its figures."""
 
@@ -116,25 +70,6 @@ class Alert(Item):
     status: Literal["exceeded", "not_measured"]
     value: float | None
     ratio: float | None
-
-
-class Recommendation(Item):
-    """A rule that found something: the sentence, the numbers it rests on, and what usually helps."""
-
-    rule: Literal["dominant_time", "dominant_cost", "long_tail", "failing", "wasted_time"]
-    operation: str | None
-    finding: str
-    numbers: dict[str, float]
-    suggestion: str
-
-
-class Window(Item):
-    """From the first to the last timestamp; `per_second` is calls with a timestamp over that time, null when it is 0."""
-
-    first: str
-    last: str
-    seconds: float
-    per_second: float | None
 
 
 class PerformanceOptimizationOutputs(Outputs):
@@ -165,8 +100,9 @@ def measure(inputs: PerformanceOptimizationInputs, _work: Work, context: Context
     measured = {}
     for operation, group in groups.items():
         context.check()
-        measured[operation] = _figures(group)
-    return {"operations": measured, "overall": _figures(spans), "window": _window(spans)}
+        measured[operation] = measurements.figures(group).model_dump()
+    window = measurements.window(spans)
+    return {"operations": measured, "overall": measurements.figures(spans).model_dump(), "window": window.model_dump() if window else None}
 
 
 def rank(_inputs: PerformanceOptimizationInputs, work: Work, _context: Context) -> Mapping[str, Any]:
@@ -178,8 +114,8 @@ def rank(_inputs: PerformanceOptimizationInputs, work: Work, _context: Context) 
             {
                 "rank": number,
                 "operation": operation,
-                "time_share": _share(figures["total_ms"], time) or 0.0,
-                "cost_share": None if figures["cost"] is None else _share(figures["cost"], cost),
+                "time_share": measurements.share(figures["total_ms"], time) or 0.0,
+                "cost_share": None if figures["cost"] is None else measurements.share(figures["cost"], cost),
                 "figures": figures,
             }
             for number, (operation, figures) in enumerate(ordered, 1)
@@ -200,7 +136,7 @@ def alert(inputs: PerformanceOptimizationInputs, work: Work, context: Context) -
                     **threshold.model_dump(),
                     "status": "not_measured" if value is None else "exceeded",
                     "value": value,
-                    "ratio": None if value is None else _share(value, threshold.max),
+                    "ratio": None if value is None else measurements.share(value, threshold.max),
                 }
             )
     return {"alerts": alerts}
@@ -208,19 +144,20 @@ def alert(inputs: PerformanceOptimizationInputs, work: Work, context: Context) -
 
 def recommend(inputs: PerformanceOptimizationInputs, work: Work, context: Context) -> Mapping[str, Any]:
     """What the rules find in the figures, beside the figures."""
+    overall = Measured.model_validate(work["overall"])
     found: list[dict[str, Any]] = []
     for entry in work["bottlenecks"]:
         context.check()
-        found += _found(entry, several=len(work["bottlenecks"]) > 1)
-    overall = work["overall"]
-    wasted = _share(overall["failed_ms"], overall["total_ms"]) or 0.0
-    if wasted >= WASTED_SHARE:
-        numbers = {"failed_share": wasted, "failed_ms": overall["failed_ms"], "total_ms": overall["total_ms"]}
-        finding = f"{wasted:.1%} of all time ({overall['failed_ms']:g} of {overall['total_ms']:g} ms) goes into calls that fail"
-        found.append(_advice("wasted_time", None, finding, numbers, "fail earlier: shorter timeouts, a circuit breaker, checks before the call"))
+        figures = Measured.model_validate(entry["figures"])
+        several = len(work["bottlenecks"]) > 1
+        found += [
+            one.model_dump()
+            for one in tuning_rules.of_operation(entry["operation"], figures, entry["time_share"], entry["cost_share"], several=several)
+        ]
+    found += [one.model_dump() for one in tuning_rules.of_all(overall)]
     thresholds = inputs.metrics_data.thresholds
     outputs = {
-        "overall": overall,
+        "overall": work["overall"],
         "bottlenecks": work["bottlenecks"],
         "alerts": work["alerts"],
         "within_thresholds": not work["alerts"] if thresholds else None,
@@ -231,75 +168,6 @@ def recommend(inputs: PerformanceOptimizationInputs, work: Work, context: Contex
         "percentile_rule": "linear interpolation (type 7)",
     }
     return {"outputs": outputs, "warnings": [] if thresholds else ["no thresholds were given: nothing was judged, only measured"]}
-
-
-def _figures(spans: Sequence[Span]) -> dict[str, Any]:
-    durations = sorted(span.duration_ms for span in spans)
-    failed = [span.duration_ms for span in spans if span.error]
-    costs = [span.cost for span in spans if span.cost is not None]
-    total = math.fsum(durations)
-    return {
-        "count": len(durations),
-        "errors": len(failed),
-        "error_rate": _round(len(failed) / len(durations)),
-        "total_ms": _round(total),
-        "failed_ms": _round(math.fsum(failed)),
-        "mean_ms": _round(total / len(durations)),
-        "min_ms": _round(durations[0]),
-        **{f"p{percent}_ms": _round(_percentile(durations, percent)) for percent in _PERCENTILES},
-        "max_ms": _round(durations[-1]),
-        "cost": _round(math.fsum(costs)) if costs else None,
-        "calls_with_cost": len(costs),
-    }
-
-
-def _percentile(ordered: Sequence[float], percent: int) -> float:
-    whole, rest = divmod((len(ordered) - 1) * percent, 100)
-    below, above = ordered[whole], ordered[min(whole + 1, len(ordered) - 1)]
-    return below + (above - below) * rest / 100
-
-
-def _window(spans: Iterable[Span]) -> dict[str, Any] | None:
-    stamps = sorted(instants.parse(span.timestamp) for span in spans if span.timestamp is not None)
-    if not stamps:
-        return None
-    seconds = (stamps[-1] - stamps[0]).total_seconds()
-    per_second = _round(len(stamps) / seconds) if seconds else None
-    return {"first": instants.stamp(stamps[0]), "last": instants.stamp(stamps[-1]), "seconds": seconds, "per_second": per_second}
-
-
-def _found(entry: Mapping[str, Any], *, several: bool) -> list[dict[str, Any]]:
-    operation, figures = entry["operation"], entry["figures"]
-    found: list[dict[str, Any]] = []
-    if several and entry["time_share"] >= DOMINANT_SHARE:
-        numbers = {"time_share": entry["time_share"], "total_ms": figures["total_ms"], "count": figures["count"], "mean_ms": figures["mean_ms"]}
-        finding = f"{operation} takes {entry['time_share']:.1%} of all time ({figures['count']} calls, {figures['mean_ms']:g} ms on average)"
-        found.append(_advice("dominant_time", operation, finding, numbers, "look here first: fewer calls (cache, batch) or a faster one"))
-    if several and (entry["cost_share"] or 0.0) >= DOMINANT_SHARE:
-        numbers = {"cost_share": entry["cost_share"], "cost": figures["cost"]}
-        finding = f"{operation} makes {entry['cost_share']:.1%} of all cost ({figures['cost']:g})"
-        found.append(_advice("dominant_cost", operation, finding, numbers, "look here first: cache, a cheaper tier, fewer calls"))
-    if figures["count"] >= TAIL_COUNT and figures["p50_ms"] > 0 and figures["p99_ms"] / figures["p50_ms"] >= TAIL_RATIO:
-        numbers = {"p50_ms": figures["p50_ms"], "p99_ms": figures["p99_ms"], "count": figures["count"]}
-        finding = f"the slowest hundredth of {operation} takes {figures['p99_ms']:g} ms and more, half of it at most {figures['p50_ms']:g} ms"
-        found.append(_advice("long_tail", operation, finding, numbers, "look for waits rather than work: locks, retries, cold starts, queues"))
-    if figures["error_rate"] >= ERROR_RATE:
-        numbers = {"error_rate": figures["error_rate"], "errors": figures["errors"], "count": figures["count"]}
-        finding = f"{figures['errors']} of {figures['count']} calls of {operation} fail ({figures['error_rate']:.1%})"
-        found.append(_advice("failing", operation, finding, numbers, "read the errors before tuning: a failing call's time says little"))
-    return found
-
-
-def _advice(rule: str, operation: str | None, finding: str, numbers: Mapping[str, float], suggestion: str) -> dict[str, Any]:
-    return {"rule": rule, "operation": operation, "finding": finding, "numbers": dict(numbers), "suggestion": suggestion}
-
-
-def _share(part: float, whole: float) -> float | None:
-    return _round(part / whole) if whole else None
-
-
-def _round(number: float) -> float:
-    return round(number, 9)
 
 
 def _make(seed: int) -> dict[str, Any]:

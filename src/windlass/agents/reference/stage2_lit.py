@@ -144,39 +144,40 @@ def sift(inputs: Stage2LitInputs, work: Work, context: Context) -> Mapping[str, 
         paper = corpus[position]
         if inputs.year_range and not (paper.year and inputs.year_range.holds(paper.year)):
             lost["year"] += 1
-        elif wanted and not wanted & eligibility.study_type(paper).wider:
+            continue
+        kind = eligibility.study_type(paper)
+        if wanted and not wanted & kind.wider:
             lost["study_type"] += 1
         else:
-            eligible.append([position, score])
+            eligible.append([position, score, kind.names[0] if kind.names else "unknown", kind.source])
     return {"eligible": eligible, "excluded_by_year": lost["year"], "excluded_by_study_type": lost["study_type"]}
 
 
 def report(inputs: Stage2LitInputs, work: Work, context: Context) -> Mapping[str, Any]:
     """The best eligible papers and the counts."""
     corpus = papers.corpus(inputs.corpus, context.mode)
-    positions = [position for position, _score in work["eligible"]]
-    kinds = {position: eligibility.study_type(corpus[position]) for position in positions}
     listed = []
-    for rank, (position, score) in enumerate(work["eligible"][: inputs.max_results], 1):
+    for rank, (position, score, kind, source) in enumerate(work["eligible"][: inputs.max_results], 1):
         context.check()
-        paper, kind = corpus[position], kinds[position]
+        paper = corpus[position]
         listed.append(
             {
                 **papers.citation(paper, position),
                 "rank": rank,
                 "score": round(score, 6),
                 "matched_terms": search.matched(_searched(work), papers.wording(paper)),
-                "study_type": kind.names[0] if kind.names else "unknown",
-                "study_type_source": kind.source,
+                "study_type": kind,
+                "study_type_source": source,
             }
         )
-    types = Counter(kinds[position].names[0] if kinds[position].names else "unknown" for position in positions)
+    years = Counter(str(corpus[position].year or "unknown") for position, *_rest in work["eligible"])
+    types = Counter(kind for _position, _score, kind, _source in work["eligible"])
     return {
         "outputs": {
             "structured_query": work["structured_query"],
             "papers": listed,
             "counts": _counts(work, len(corpus), len(listed)),
-            "by_year": dict(sorted(Counter(str(corpus[position].year or "unknown") for position in positions).items())),
+            "by_year": dict(sorted(years.items())),
             "by_study_type": dict(sorted(types.items())),
             "source": "demo" if inputs.corpus is None else "inline",
         },

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from windlass.infra import instants
+from windlass.sweep.judge import RUNGS
 from windlass.sweep.plan import GATES
 
 Row = Mapping[str, Any]
@@ -55,9 +56,19 @@ def failed(sweep: Mapping[str, Any]) -> list[Row]:
     return [row for row in every(sweep) if not passed(row)]
 
 
+def steps(row: Row) -> int:
+    """How many of the ladder's four steps a row has climbed; a rung that is not known is none."""
+    return RUNGS.index(row["rung"]) if row["rung"] in RUNGS else 0
+
+
 def failure_class(row: Row) -> str:
     """The class of a failed row; a row that fails without one is a defect of the sweep, and says so."""
     return str(row["failure_class"] or "UNCLASSIFIED")
+
+
+def preview(row: Row) -> str:
+    """`CLASS: what was seen` of a failed row: the seed's columns have no other place for the class."""
+    return str(row["error_preview"]) if passed(row) else f"{failure_class(row)}: {row['error_preview']}"
 
 
 def result(gate: Mapping[str, Any]) -> str:

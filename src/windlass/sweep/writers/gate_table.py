@@ -46,7 +46,7 @@ def _when(sweep: Mapping[str, Any]) -> str:
         "fleet sha256": sweep["fleet"]["sha256"],
         "nonce": sweep["nonce"],
     }
-    interrupted = ". **Interrupted:** what had not run reads NOT\\_RUN" if sweep["interrupted"] else ""
+    interrupted = ". **Interrupted:** what had not run reads NOT_RUN" if sweep["interrupted"] else ""
     return ", ".join(f"{name} {markdown_code(str(value))}" for name, value in facts.items()) + interrupted + "."
 
 
@@ -58,7 +58,7 @@ def _gate(sweep: Mapping[str, Any], name: str) -> list[str]:
     gate = sweep["gates"][name]
     total = int(gate["total"])
     condition = {
-        "dispatch": f"{total}/{total} dispatch return agent\\_url",
+        "dispatch": f"{total}/{total} dispatch return agent_url",
         "execution": f"{total}/{total} run/sync HTTP 200, response &gt; 50 chars",
         "proof": f"{total}/{total} executed a fresh random probe (or the fleet file's examples); the door is locked",
     }[name]
@@ -70,9 +70,10 @@ def _gate(sweep: Mapping[str, Any], name: str) -> list[str]:
     }[name]
     if name == sweep["gate"]:
         evidence += f"; TSV column `pass_fail`; summary line: `{cells.summary(sweep)}`"
-    counted = f"{int(gate['passed'])} of {total}"
+    if result == "not asked":
+        return [f"**{name.title()}**", condition, result, evidence]
     reason = f" ({markdown(gate['reason'])})" if gate["reason"] and result != "PASS" else ""
-    return [f"**{name.title()}**", condition, result if result == "not asked" else f"**{result}**", f"{counted}{reason}; {evidence}"]
+    return [f"**{name.title()}**", condition, f"**{result}**", f"{int(gate['passed'])} of {total}{reason}; {evidence}"]
 
 
 def _failures(failed: Sequence[cells.Row]) -> list[list[str]]:
@@ -101,5 +102,5 @@ def _answer(found: Mapping[str, Any] | None) -> list[str]:
 
 
 def _texts(row: cells.Row) -> Iterable[str]:
-    shown = {**row, "latency_ms": cells.milliseconds(row["latency_ms"])}
+    shown = {**row, "latency_ms": cells.milliseconds(row["latency_ms"]), "error_preview": cells.preview(row)}
     return (str(shown[column]) for column in COLUMNS)

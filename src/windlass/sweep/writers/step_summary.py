@@ -17,7 +17,7 @@ def render(sweep: Mapping[str, Any], limit: int = LIMIT) -> str:
     if len(page.encode()) <= limit:
         return page
     lines = page.splitlines(keepends=True)
-    end = f"\n**Cut here:** this summary holds the first {{}} of {len(lines)} lines; the whole is `gate.md` in the evidence.\n\n{cells.summary(sweep)}\n"
+    end = f"\n**Cut here:** the first {{}} of {len(lines)} lines; the whole is `gate.md` in the evidence.\n\n{cells.summary(sweep)}\n"
     room = limit - len(end.encode()) - 10
     kept = 0
     for line in lines:

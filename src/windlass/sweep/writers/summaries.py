@@ -6,10 +6,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import orjson
-
 from windlass.infra import instants
-from windlass.infra.escapes import file_name
+from windlass.infra.escapes import file_name, json_document
 from windlass.sweep.writers import cells
 
 SCHEMA_VERSION = 1
@@ -46,4 +44,4 @@ def _document(sweep: Mapping[str, Any], agent: str, rows: Sequence[cells.Row]) -
         "finished_at": sweep["finished_at"],
         "rows": [{key: row[key] for key in _KEPT} for row in rows],
     }
-    return orjson.dumps(summary, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
+    return json_document(summary).encode()

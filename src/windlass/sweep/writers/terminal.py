@@ -12,13 +12,11 @@ from windlass.sweep.writers import cells
 WIDTH = 120
 LONGEST_COMMAND = 400
 """Columns; a command is for copying, so it may be wider than the terminal."""
-_ROUNDS = {"none": 0, "dispatched": 1, "responded": 2, "conformed": 3, "executed": 4}
 
 
 def row(row: cells.Row, width: int = WIDTH) -> str:
     """One row: result, ladder, task type, agent, milliseconds, and what failed; at most `width` columns."""
-    reached = _ROUNDS.get(row["rung"], 0)
-    ladder = "●" * reached + "○" * (4 - reached)
+    ladder = "●" * cells.steps(row) + "○" * (4 - cells.steps(row))
     latency = f"{cells.milliseconds(row['latency_ms']) or '–':>6} ms"
     failure = "" if cells.passed(row) else f"  {terminal(cells.failure_class(row), 24)}  {terminal(row['error_preview'])}"
     named = f"{_padded(row['task_type'], 34)}  {_padded(row['agent_name'], 42)}"
@@ -40,10 +38,13 @@ def failure(row: cells.Row, width: int = WIDTH) -> list[str]:
 
 
 def gates(sweep: Mapping[str, Any], width: int = WIDTH) -> str:
-    """The three verdicts on one line, the reasons of those that did not pass behind them."""
-    shown = "   ".join(f"{gate} {cells.result(sweep['gates'][gate])}" for gate in GATES)
-    reasons = [gate["reason"] for gate in map(sweep["gates"].get, GATES) if gate["asked"] and gate["verdict"] != "PASS" and gate["reason"]]
-    return _line(shown + "".join(f"   {terminal(reason)}" for reason in dict.fromkeys(reasons)), width)
+    """The three verdicts on one line, each that did not pass with its reason."""
+    return _line("   ".join(f"{name} {_result(sweep['gates'][name])}" for name in GATES), width)
+
+
+def _result(gate: Mapping[str, Any]) -> str:
+    result = cells.result(gate)
+    return result if result in {"PASS", "not asked"} or not gate["reason"] else f"{result}: {terminal(gate['reason'])}"
 
 
 def door(sweep: Mapping[str, Any]) -> str:

@@ -29,12 +29,5 @@ def render(sweep: Mapping[str, Any]) -> str:
 
 
 def _texts(row: cells.Row) -> tuple[str, ...]:
-    shown = {**row, "latency_ms": cells.milliseconds(row["latency_ms"]), "error_preview": _preview(row)}
+    shown = {**row, "latency_ms": cells.milliseconds(row["latency_ms"]), "error_preview": cells.preview(row)}
     return tuple(str(shown[column]) for column in COLUMNS)
-
-
-def _preview(row: cells.Row) -> str:
-    """The class first: the seed's columns have no other place for it, and `0` alone got five different explanations."""
-    if cells.passed(row):
-        return str(row["error_preview"])
-    return f"{cells.failure_class(row)}: {row['error_preview']}"

@@ -1,0 +1,44 @@
+"""Runs the event loop of a command: fast where uvloop is, cancelled in good order by Ctrl-C, SIGTERM and a lost terminal."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import signal
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+
+def run(work: Coroutine[Any, Any, Result]) -> Result:
+    """The result of `work`; raises KeyboardInterrupt after everything in it was closed, whichever signal asked for it."""
+    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+        try:
+            return runner.run(_watched(work))
+        except asyncio.CancelledError:
+            raise KeyboardInterrupt from None
+
+
+def allow_many_files() -> None:
+    """Raise the soft limit of open files to the hard one: a thousand agents are a thousand connections."""
+    _soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 1_048_576) if hard != resource.RLIM_INFINITY else 65_536, hard))
+
+
+async def _watched(work: Coroutine[Any, Any, Result]) -> Result:
+    task = asyncio.current_task()
+    if task is None:
+        raise RuntimeError("no task runs this coroutine")
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    return await work
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    factory: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return factory

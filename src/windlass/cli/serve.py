@@ -1,0 +1,139 @@
+"""`windlass serve orchestrator|executor`: the two services, in the foreground, until Ctrl-C or SIGTERM."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from windlass import settings
+from windlass.errors import Refused
+
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+@click.group()
+def command() -> None:
+    """Serve the orchestrator or the agents, in the foreground."""
+
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+def _shared(port: int) -> Callable[[Decorated], Decorated]:
+    """The options that both services have."""
+
+    def add(function: Decorated) -> Decorated:
+        function = click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")(function)
+        function = click.option(
+            "--port", type=click.IntRange(0, 65535), default=port, show_default=True, help="Port to listen on; 0 takes a free one."
+        )(function)
+        function = click.option("--fd", type=click.IntRange(3), hidden=True, help="Inherited listening socket, in place of host and port.")(function)
+        return click.option("--log-level", type=click.Choice(["debug", "info", "warning", "error"]), default="warning", show_default=True)(function)
+
+    return add
+
+
+@command.command()
+@click.option("--fleet", "file", type=click.Path(path_type=Path), help="Fleet file; the built-in reference fleet without it.")
+@click.option("--agents-url", help="The reference fleet answers at BASE/<agent name>.")
+@click.option("--allow-gaps", is_flag=True, help="Start although agents lack an endpoint; readiness says so, dispatch to them is refused.")
+@click.option("--state-dir", type=click.Path(path_type=Path), help="Directory of the dispatch audit.")
+@_shared(3001)
+def orchestrator(
+    file: Path | None, agents_url: str | None, allow_gaps: bool, state_dir: Path | None, host: str, port: int, fd: int | None, log_level: str
+) -> None:
+    """Serve dispatch, execute and task types. Needs WORKER_SERVICE_TOKEN."""
+    from windlass import telemetry
+    from windlass.cli import fleets
+    from windlass.infra import server
+    from windlass.orchestrator import app, audit
+
+    telemetry.configure(log_level)
+    found = settings.Settings.load(Path.cwd())
+    fleet = fleets.resolved(found, file, agents_url)
+    if not allow_gaps:
+        fleets.with_every_endpoint(fleet)
+    directory = state_dir or Path(found.required(settings.STATE_DIR))
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as failure:
+        raise Refused(f"--state-dir {directory}: can't be made: {failure.strerror}") from failure
+    held = fleets.tokens(found, fleet)
+    service = app.create(
+        fleet,
+        token=found.required(settings.SERVICE_TOKEN),
+        read_token=found.text(settings.READ_TOKEN),
+        audit_path=directory / audit.NAME,
+        agent_tokens={name: held[entry.token_env] for name, entry in fleet.agents.items() if entry.token_env in held},
+        execute_timeout_s=found.seconds(settings.TIMEOUT_SECS),
+        allow_gaps=allow_gaps,
+    )
+    server.serve(service, host=host, port=port, fd=fd, log_level=log_level, ready=_announce(f"orchestrator: {len(fleet.tasks)} task types"))
+
+
+@command.command()
+@click.option("--agents", "names", multiple=True, metavar="NAME...", help="Agents to host; all without it. May be given several times.")
+@click.argument("more", nargs=-1, metavar="")
+@click.option("--store", type=click.Path(path_type=Path), help="Directory of what agents keep; <state dir>/agents without it.")
+@click.option("--anonymous-agents", is_flag=True, help="Off loopback: serve without WINDLASS_AGENT_TOKEN all the same.")
+@_shared(8080)
+def executor(
+    names: tuple[str, ...],
+    more: tuple[str, ...],
+    store: Path | None,
+    anonymous_agents: bool,
+    host: str,
+    port: int,
+    fd: int | None,
+    log_level: str,
+) -> None:
+    """Serve agents, each under /<agent name>/. Asks for WINDLASS_AGENT_TOKEN where it is set."""
+    from windlass import telemetry
+    from windlass.agents import catalogue
+    from windlass.executor import app
+    from windlass.infra import server
+
+    if more and not names:
+        raise click.UsageError(f"unexpected argument {more[0]!r}; name agents with --agents")
+    telemetry.configure(log_level)
+    found = settings.Settings.load(Path.cwd())
+    token = found.text(settings.AGENT_TOKEN)
+    if token is None and _address(host, fd) not in _LOOPBACK and not anonymous_agents:
+        raise Refused(
+            f"--host {host}: WINDLASS_AGENT_TOKEN is not set, and this address can be reached from outside; set it, or say --anonymous-agents"
+        )
+    known = catalogue.agents()
+    wanted = [name for given in (*names, *more) for name in given.split(",") if name] or list(known)
+    for name in wanted:
+        if name not in known:
+            from windlass.model import unknown_key
+
+            raise Refused(f"--agents {name}: {unknown_key(name, known).replace('key', 'agent')}")
+    directory = store or Path(found.required(settings.STATE_DIR)) / "agents"
+    try:
+        directory.mkdir(parents=True, exist_ok=True)
+    except OSError as failure:
+        raise Refused(f"--store {directory}: can't be made: {failure.strerror}") from failure
+    service = app.create({name: known[name] for name in wanted}, token=token, store=directory)
+    server.serve(service, host=host, port=port, fd=fd, log_level=log_level, ready=_announce(f"executor: {len(wanted)} agents"))
+
+
+def _address(host: str, fd: int | None) -> str:
+    """The address that will be listened on."""
+    if fd is None:
+        return host
+    import os
+    import socket
+
+    from windlass.infra import server
+
+    copy: socket.socket = server.inherited(os.dup(fd))
+    with copy:
+        return str(copy.getsockname()[0])
+
+
+def _announce(what: str) -> Callable[[str], None]:
+    return lambda url: click.echo(f"{what} at {url}", err=True)

@@ -1,0 +1,411 @@
+"""The main job, as one story: open what is needed, sweep it, judge the gates, record everything, close, verify the record.
+
+Control plane and load are kept apart: the orchestrator is the core, the agents are the window. A stranger's agents are never
+started or stopped. Ports are the kernel's choice, tokens are drawn per run, state lies inside the run's folder: runs do not meet.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import secrets
+import shutil
+import socket
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from windlass import __version__
+from windlass import fleet as fleets
+from windlass.errors import InvalidFleet, WindlassError
+from windlass.fleet import Fleet
+from windlass.infra import git, instants
+from windlass.infra.completion import see_through
+from windlass.records import verify as verifying
+from windlass.records.journal import GateName
+from windlass.records.report import Report
+from windlass.records.run import RunRecord
+from windlass.sweep import conduct, plan, probes
+from windlass.sweep.run import Access, Moment, OnMoment
+from windlass.windows import window as windows
+from windlass.windows.rules import Service
+
+WORKFLOW = "prove"
+WINDOW, DISPATCH, EXECUTION, PROOF, CLOSED = "WINDOW", "DISPATCH", "EXECUTION", "PROOF", "CLOSED"
+_TITLES = {
+    WINDOW: "Services are open and ready",
+    DISPATCH: "Every task type is dispatched",
+    EXECUTION: "Every agent responds",
+    PROOF: "Every agent executes",
+    CLOSED: "Services are observed stopped",
+}
+_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "SSL_CERT_FILE")
+CORE, FLEET = "orchestrator", "fleet"
+DEFAULT_OUT = Path(".windlass/prove")
+_CORE_OUTLIVES_S = 30
+"""Seconds by which the orchestrator's own deadline lies behind that of the agents it routes to."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What is to be proved, and how. Lives as long as the run."""
+
+    fleet_file: Path | None
+    """A stranger's fleet; None for the built-in one, which is started and stopped."""
+    endpoints_json: str | None
+    agent_tokens: Mapping[str, str] = field(repr=False)
+    out: Path
+    terms: plan.Terms = field(default_factory=plan.Terms)
+    ttl_sec: int = 300
+    timeout_s: float = 30.0
+    concurrency: int = 16
+    keep_open: bool = False
+    keep_bodies: bool = False
+    allow_probe_code: bool = False
+    service_token: str | None = field(default=None, repr=False)
+    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+ChapterName = Literal["begin", "core", "open", "sweep", "close", "kept open", "verify"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chapter:
+    """A part of the story has ended; `facts` are plain values for whoever tells it. Lives as long as the event."""
+
+    name: ChapterName
+    elapsed_s: float
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """How the run ended."""
+
+    run_id: str
+    directory: Path
+    passed: bool
+    sweep: Mapping[str, Any] | None
+    report: Report
+    failure: str | None
+    """Why there is no sweep, in one line, or None."""
+
+
+Tell = Callable[[Chapter], None]
+
+
+async def prove(request: Request, tell: Tell, on_moment: OnMoment) -> Outcome:
+    """Prove a fleet and leave a record of it. Raises Refused before anything was started; whatever happens later, everything is closed.
+
+    Cancelled, it closes, records the run as CANCELED and is cancelled.
+    """
+    doors = _Doors(agents=request.fleet_file is None)
+    try:
+        story = _Story(request, _fleet(request, doors.agents_url), doors, tell, on_moment)
+        record = story.begin()
+    except BaseException:
+        doors.close()
+        raise
+    with record:
+        try:
+            await story.open_sweep_close()
+        except asyncio.CancelledError:
+            story.fail_running_gates("interrupted")
+            record.complete("CANCELED")
+            raise
+        return story.end()
+
+
+class _Doors:
+    """The listening sockets, made before the services that inherit them: their ports are known at once, and taken. Lives until the services run."""
+
+    def __init__(self, *, agents: bool) -> None:
+        self.core = _listener()
+        self.agents = _listener() if agents else None
+        self.core_url = _url(self.core)
+        self.agents_url = _url(self.agents) if self.agents else None
+
+    def close(self) -> None:
+        """Close what no service has taken."""
+        self.core.close()
+        if self.agents:
+            self.agents.close()
+
+
+class _Story:
+    """One run of `windlass prove`, from its record's first entry to its last. Lives as long as the run."""
+
+    def __init__(self, request: Request, fleet: Fleet, doors: _Doors, tell: Tell, on_moment: OnMoment) -> None:
+        self.request = request
+        self.fleet = fleet
+        self._doors = doors
+        self._tell = tell
+        self._on_moment = on_moment
+        self._token = request.service_token or secrets.token_urlsafe(32)
+        own = {} if request.fleet_file else {fleets.AGENT_TOKEN: secrets.token_urlsafe(32)}
+        self._agent_tokens = {**request.agent_tokens, **own}
+        self._probe_for = probes.finder(allow_code=request.allow_probe_code)
+        self._sweep: dict[str, Any] | None = None
+        self._failure: str | None = None
+        self._record: RunRecord
+
+    def begin(self) -> RunRecord:
+        """Start the record. Everything that can be refused is refused by now."""
+        gates = [gate for gate in _TITLES if gate != CLOSED or not self.request.keep_open]
+        self._record = RunRecord.create(
+            self.request.out,
+            root=self.request.out,
+            workflow=WORKFLOW,
+            slug=WORKFLOW,
+            gates=[GateName(gate=gate, name=_TITLES[gate]) for gate in gates],
+            version=__version__,
+            git_commit=git.head_commit(Path.cwd()),
+        )
+        facts = {"run_id": self._record.run_id, "fleet": self.fleet.name, "agents": len(self.fleet.agents), "task_types": len(self.fleet.tasks)}
+        self._say("begin", time.perf_counter(), facts | {"reference": self.request.fleet_file is None, "directory": self._record.directory})
+        return self._record
+
+    async def open_sweep_close(self) -> None:
+        """The three acts. What fails on the way is recorded; nothing that was opened stays open, unless it was asked to."""
+        held: list[windows.Window] = []
+        try:
+            held = await self._open()
+            await self._sweep_and_judge()
+        except WindlassError as failure:
+            self._failure = str(failure)
+            self.fail_running_gates(str(failure))
+        finally:
+            if held and not (self.request.keep_open and self._sweep is not None):
+                await see_through(self._close(held))
+            elif held:
+                self._leave_open(held)
+
+    def end(self) -> Outcome:
+        """Seal the record, and verify it as a stranger would, against the head that only this process knows."""
+        gates_passed = all(gate.status == "PASS" for gate in self._record.run.gates.values())
+        self._record.complete("PASSED" if gates_passed else "FAILED")
+        began = time.perf_counter()
+        report = verifying.verify(self._record.directory, head=self._record.head)
+        self._say(
+            "verify",
+            began,
+            {"verdict": report.verdict, "entries": report.entries, "head": report.head, "problems": [str(one) for one in report.problems]},
+        )
+        return Outcome(
+            run_id=self._record.run_id,
+            directory=self._record.directory,
+            passed=gates_passed and report.verdict == "intact",
+            sweep=self._sweep,
+            report=report,
+            failure=self._failure,
+        )
+
+    def fail_running_gates(self, reason: str) -> None:
+        """Every attempt that still runs has failed, for this reason; what evidence there is belongs to it."""
+        for attempt in list(self._record.run.running):
+            evidence = self._record.evidence("sweep") if attempt.gate != WINDOW else []
+            self._record.gate_finished(attempt.gate, "FAIL", validations=[], artifacts=evidence, failure_reason=reason)
+
+    async def _open(self) -> list[windows.Window]:
+        """Start the core and the window at once, and wait until both are ready."""
+        self._record.gate_started(WINDOW, "windlass")
+        wanted = [(CORE, self._orchestrator(), self.request.ttl_sec + _CORE_OUTLIVES_S)]
+        if self._doors.agents:
+            wanted.append((FLEET, self._executor(), self.request.ttl_sec))
+        opening = [asyncio.create_task(self._open_one(name, service, min(ttl, 3600))) for name, service, ttl in wanted]
+        try:
+            await asyncio.gather(*opening)
+        except BaseException:
+            for task in opening:
+                task.cancel()
+            for done in await asyncio.gather(*opening, return_exceptions=True):
+                if isinstance(done, windows.Window):
+                    await see_through(done.close("start_failed"))
+            raise
+        held = [task.result() for task in opening]
+        for window in held:
+            self._record.window_opened(window.window_id, window.services, instants.stamp(window.deadline))
+        ready = [{"type": "service_ready", "service": name, "pass": True} for window in held for name in window.services]
+        self._record.gate_finished(WINDOW, "PASS", validations=ready, window_id=held[-1].window_id)
+        return held
+
+    async def _open_one(self, name: str, service: Service, ttl_sec: int) -> windows.Window:
+        began = time.perf_counter()
+        window = await windows.open_window([service], ttl_sec, self._record.logs_directory / name)
+        deadline = f"{window.deadline:%H:%M:%S}Z"
+        self._say("core" if name == CORE else "open", began, {"service": name, "agents": len(self.fleet.agents), "deadline": deadline})
+        return window
+
+    async def _sweep_and_judge(self) -> None:
+        """Sweep the fleet; the three gates are the sweep's, and their evidence is its evidence."""
+        sweep_id = f"sweep_{self._record.run_id}"
+        planned = plan.plan(self.fleet, self.request.terms, sweep_id=sweep_id, nonce=os.urandom(16).hex(), probe_for=self._probe_for)
+        access = Access(
+            orchestrator_url=self._doors.core_url,
+            token=self._token,
+            agent_tokens=self._agent_tokens,
+            concurrency=self.request.concurrency,
+            timeout_s=self.request.timeout_s,
+        )
+        self._record.gate_started(DISPATCH, "windlass")
+        began = time.perf_counter()
+        sweep = await conduct.conduct(planned, access, self._place(), _in_order(len(planned.cells), self._on_moment, self._next_gate))
+        for gate in (DISPATCH, EXECUTION, PROOF):
+            self._judge(gate, sweep)
+        self._sweep = sweep
+        self._say("sweep", began, {"sweep": sweep})
+
+    def _next_gate(self, stage: str) -> None:
+        """The gate of the next stage begins when every cell has left the one before."""
+        following = {"dispatch": EXECUTION, "execute": PROOF}.get(stage)
+        if following:
+            self._record.gate_started(following, "windlass")
+
+    def _judge(self, gate: str, sweep: Mapping[str, Any]) -> None:
+        verdict = sweep["gates"][gate.lower()]
+        checks = [{"type": "sweep", "path": "{record}/evidence/sweep/sweep.json", "pass": verdict["verdict"] == "PASS", **verdict}]
+        if gate == PROOF:
+            checks += [{"type": "door", "name": name, **found} for name, found in (sweep["door"] or {}).items()]
+        evidence = self._record.evidence("sweep") if gate == PROOF else [self._record.artifact("{record}/evidence/sweep/sweep.json")]
+        passed = verdict["verdict"] == "PASS"
+        reason = None if passed else f"{verdict['verdict']}: {verdict['passed']} of {verdict['total']} passed; {verdict['reason'] or ''}".rstrip("; ")
+        self._record.gate_finished(gate, "PASS" if passed else "FAIL", validations=checks, artifacts=evidence, failure_reason=reason)
+
+    def _place(self) -> conduct.Place:
+        evidence = self._record.evidence_directory / "sweep"
+        bodies = evidence / "bodies" if self.request.keep_bodies else self._record.logs_directory / "sweep" / "bodies"
+        return conduct.Place(
+            directory=evidence,
+            bodies=bodies,
+            bodies_from_directory=os.path.relpath(bodies, evidence),
+            show=f"windlass sweep show {self._record.run_id if self.request.out == DEFAULT_OUT else self._record.directory}",
+            git_commit=self._record.run.started.git_commit,
+        )
+
+    async def _close(self, held: list[windows.Window]) -> None:
+        """Close the window, then the core, and believe only what is observed."""
+        began = time.perf_counter()
+        self._record.gate_started(CLOSED, "windlass")
+        checks: list[dict[str, Any]] = []
+        for window in reversed(held):
+            closed = await window.close("manual")
+            self._record.window_closed(window.window_id, window.services, state=closed.state, reason=closed.reason)
+            checks += [
+                {"type": "service_stopped", "service": one.service, "pass": one.state == "closed", "elapsed_ms": one.elapsed_ms}
+                for one in closed.results
+            ]
+        checks += [{"type": "port_closed", "url": url, "pass": not _answers(url)} for url in (self._doors.core_url, self._doors.agents_url) if url]
+        left = [f"{check.get('service') or check.get('url')} is not gone" for check in checks if not check["pass"]]
+        audits = self._keep_audits(held)
+        self._record.gate_finished(CLOSED, "FAIL" if left else "PASS", validations=checks, artifacts=audits, failure_reason="; ".join(left) or None)
+        shutil.rmtree(self._record.logs_directory / "store", ignore_errors=True)
+        self._failure = self._failure or ("; ".join(left) or None)
+        self._say("close", began, {"services": [name for window in held for name in window.services], "left": left})
+
+    def _leave_open(self, held: list[windows.Window]) -> None:
+        details = {
+            "deadline": instants.stamp(max(window.deadline for window in held)),
+            "urls": {CORE: self._doors.core_url, FLEET: self._doors.agents_url},
+            "directories": [str(window.state_dir) for window in held],
+        }
+        self._record.event("KEPT_OPEN", "the services stay open until their deadline", details={"deadline": details["deadline"]})
+        self._say("kept open", time.perf_counter(), details)
+
+    def _keep_audits(self, held: list[windows.Window]) -> list[Any]:
+        """The chained audits of dispatch and windows become evidence, now that nobody writes them any more."""
+        kept = [(self._record.logs_directory / "orchestrator_audit.jsonl", "dispatch_audit.jsonl")]
+        kept += [(window.state_dir / "audit.jsonl", f"window_audit_{window.state_dir.name}.jsonl") for window in held]
+        for source, name in kept:
+            if source.exists():
+                shutil.copyfile(source, self._record.evidence_directory / name)
+        return [
+            self._record.artifact(self._record.evidence_directory / name) for _, name in kept if (self._record.evidence_directory / name).exists()
+        ]
+
+    def _orchestrator(self) -> Service:
+        logs = self._record.logs_directory
+        words = ["serve", "orchestrator", "--state-dir", str(logs.absolute())]
+        if self.request.fleet_file:
+            words += ["--fleet", str(self.request.fleet_file.absolute())]
+        else:
+            words += ["--agents-url", self._doors.agents_url or ""]
+        secrets_ = {"WORKER_SERVICE_TOKEN": self._token, **self._agent_tokens}
+        if self.request.endpoints_json:
+            secrets_[fleets.ENDPOINTS] = self.request.endpoints_json
+        return self._service(CORE, words, self._doors.core, self._doors.core_url, secrets_)
+
+    def _executor(self) -> Service:
+        words = ["serve", "executor", "--store", str((self._record.logs_directory / "store").absolute())]
+        if self._doors.agents is None or self._doors.agents_url is None:
+            raise ValueError("a stranger's agents are not started")
+        return self._service(FLEET, words, self._doors.agents, self._doors.agents_url, {fleets.AGENT_TOKEN: self._agent_tokens[fleets.AGENT_TOKEN]})
+
+    def _service(self, name: str, words: list[str], door: socket.socket, url: str, more: Mapping[str, str]) -> Service:
+        inherited = {key: value for key, value in self.request.environment.items() if key in _INHERITED or key.startswith("COVERAGE_")}
+        descriptor = door.detach()
+        return Service(
+            name=name,
+            argv=(sys.executable, "-m", "windlass", *words, "--fd", str(descriptor)),
+            env={**inherited, **more},
+            directory=self._record.logs_directory.absolute(),
+            ready_url=f"{url}/health/ready",
+            log_file=(self._record.logs_directory / f"{name}.log").absolute(),
+            stop_grace_s=5.0,
+            start_timeout_s=60.0,
+            listen_fd=descriptor,
+        )
+
+    def _say(self, name: ChapterName, began: float, facts: Mapping[str, Any]) -> None:
+        self._tell(Chapter(name=name, elapsed_s=time.perf_counter() - began, facts=facts))
+
+
+def _fleet(request: Request, agents_url: str | None) -> Fleet:
+    """The fleet with every endpoint; raises InvalidFleet."""
+    named = fleets.read(request.fleet_file) if request.fleet_file else fleets.reference(agents_url)
+    fleet = fleets.with_endpoints(named, request.endpoints_json)
+    gaps = fleets.gaps(fleet)
+    if gaps:
+        raise InvalidFleet(str(request.fleet_file or "reference fleet"), gaps)
+    return fleet
+
+
+def _in_order(total: int, on_moment: OnMoment, on_stage_end: Callable[[str], None]) -> OnMoment:
+    """Passes moments on, and tells once when every cell has left a stage, in the order of the stages."""
+    left = dict.fromkeys(("dispatch", "execute", "prove"), total)
+    ended: list[str] = []
+
+    def pass_on(moment: Moment) -> None:
+        on_moment(moment)
+        left[moment.stage] -= 1
+        for stage in left:
+            if stage not in ended:
+                if left[stage]:
+                    return
+                ended.append(stage)
+                on_stage_end(stage)
+
+    return pass_on
+
+
+def _listener() -> socket.socket:
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.bind(("127.0.0.1", 0))
+    listener.listen(2048)
+    return listener
+
+
+def _url(listener: socket.socket) -> str:
+    return f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+def _answers(url: str) -> bool:
+    """Whether anything still accepts connections at a URL of ours."""
+    host, _, port = url.removeprefix("http://").partition(":")
+    try:
+        with socket.create_connection((host, int(port)), timeout=1):
+            return True
+    except OSError:
+        return False
