@@ -286,12 +286,11 @@ class _Story:
         )
 
     async def _close(self, held: list[windows.Window]) -> None:
-        """Close the window, then the core, and believe only what is observed."""
+        """Close the window and the core, and believe only what is observed."""
         began = time.perf_counter()
         self._record.gate_started(CLOSED, "windlass")
         checks: list[dict[str, Any]] = []
-        for window in reversed(held):
-            closed = await window.close("manual")
+        for window, closed in zip(held, await asyncio.gather(*(window.close("manual") for window in held)), strict=True):
             self._record.window_closed(window.window_id, window.services, state=closed.state, reason=closed.reason)
             checks += [
                 {"type": "service_stopped", "service": one.service, "pass": one.state == "closed", "elapsed_ms": one.elapsed_ms}

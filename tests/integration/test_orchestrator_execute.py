@@ -137,9 +137,15 @@ async def test_an_agent_that_is_not_there_is_unreachable(tmp_path, host, fault):
 
 @pytest.mark.anyio
 async def test_an_agent_that_speaks_no_tls_is_unreachable(tmp_path):
-    async with worlds.agent(worlds.answering(ANSWER)) as (url, _):
-        async with worlds.orchestrator(worlds.fleet(url.replace("http:", "https:")), tmp_path) as served:
-            found = (await served.execute(worlds.body(budgets={"timeout_ms": 2000}))).json
+    async def plain(reader, writer):
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        writer.close()
+
+    async with await asyncio.start_server(plain, "127.0.0.1", 0) as listening:
+        url = f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}"
+        async with worlds.orchestrator(worlds.fleet(url), tmp_path) as served:
+            found = (await served.execute(worlds.body())).json
             assert (found["code"], found["fault"]) == ("AGENT_UNREACHABLE", "TLS")
 
 

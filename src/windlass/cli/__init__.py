@@ -76,6 +76,10 @@ def _run(arguments: list[str]) -> int:
         return _say(str(refusal), EXIT_REFUSED)
     except WindlassError as failure:
         return _say(str(failure), EXIT_FAILED)
+    except Exception as bug:
+        if os.environ.get("WINDLASS_TRACEBACK"):
+            raise
+        return _say(f"this is a bug in Windlass: {type(bug).__name__}: {bug} (WINDLASS_TRACEBACK=1 shows where)", EXIT_FAILED)
     return code if isinstance(code, int) else 0
 
 

@@ -16,6 +16,9 @@ from windlass.orchestrator.refusal import Refusal, unfit
 MAX_DEPTH = 254
 """Levels of nesting that can be written again; a body deeper than this could be read and never be passed on."""
 
+LARGE = 256 * 1024
+"""Bytes from which reading a body takes so long that it should not be done on an event loop."""
+
 _KEYS = tuple(model.DispatchRequest.model_fields)
 _WRITTEN = {key: b'"%b"' % key.encode() for key in (*_KEYS, "input")}
 _MAX_KEYS = 64
@@ -99,9 +102,8 @@ def _hidden(content: bytes) -> Refusal | None:
     top: list[tuple[str, Any]] = []
     rounded: list[str] = []
 
-    def pairs(found: list[tuple[str, Any]]) -> dict[str, Any]:
+    def pairs(found: list[tuple[str, Any]]) -> None:
         top[:] = found  # the outermost object is the last one to be closed
-        return dict(found)
 
     def integer(digits: str) -> int:
         if len(digits) > 20 or not _INT64 <= int(digits) < _UINT64:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +13,7 @@ from pydantic import ValidationError
 
 from windlass import model
 from windlass.infra import http
+from windlass.orchestrator import bodies
 from windlass.orchestrator.refusal import Refusal, unfit
 from windlass.orchestrator.routing import Routed
 
@@ -57,7 +59,7 @@ async def execute(client: aiohttp.ClientSession, run: Run) -> bytes | Refusal:
     """Call the agent once and return its answer's JSON object; redirects are never followed."""
     url = f"{run.routed.agent_url}/agents/run/sync"
     answer = await http.call(client, "POST", url, body=run.body, headers=run.headers, timeout_s=run.timeout_s, cap=MAX_ANSWER)
-    return judged(answer, run)
+    return judged(answer, run) if len(answer.body) < bodies.LARGE else await asyncio.to_thread(judged, answer, run)
 
 
 def judged(answer: http.Answer, run: Run) -> bytes | Refusal:

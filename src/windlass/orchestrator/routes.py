@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -109,7 +110,7 @@ class Routes:
         except Problem as problem:
             call.note(problem.code, asked={}, agent_name=None)
             raise
-        document = bodies.parsed(content)
+        document = bodies.parsed(content) if len(content) < bodies.LARGE else await asyncio.to_thread(bodies.parsed, content)
         if isinstance(document, Refusal):
             raise self._refused(call, document, {})
         asked = bodies.fitted(document)

@@ -1,6 +1,6 @@
 """The events of a run as values, and how each is written to and read from an entry of the run's journal.
 
-An entry of the journal (a chained log) is `{seq, prev, type, v, at, …the event's fields…, hash}`. Source: `docs/reference/records.md`.
+An entry of the journal (a chained log) is `{seq, prev, type, v, at, …the event's fields…, hash}`; `v` is the version of its shape.
 """
 
 from __future__ import annotations

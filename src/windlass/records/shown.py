@@ -5,6 +5,7 @@ Everything here is called under the record's lock.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from windlass.errors import UnusableRecord
@@ -26,12 +27,12 @@ def mend_attempt(record: Path, before: Run | None, run: Run) -> None:
     event = run.happened[-1]
     if isinstance(event, GateStarted | GateFinished):
         path = layout.attempt(event.gate, event.attempt)
-        _mend(record, path, views.files(before).get(path) if before else None, views.files(run)[path])
+        _mend(record, path, lambda: views.files(before).get(path) if before else None, views.attempt_file(run.gates[event.gate].attempts[-1]))
 
 
 def mend_run(record: Path, before: Run | None, run: Run) -> None:
     """Write RUN.json, if it still is as `before` the newest entry; raises UnusableRecord if it is anything else."""
-    _mend(record, layout.RUN, views.run_file(before) if before else None, views.run_file(run))
+    _mend(record, layout.RUN, lambda: views.run_file(before) if before else None, views.run_file(run))
 
 
 def remove_drafts(record: Path) -> None:
@@ -42,14 +43,14 @@ def remove_drafts(record: Path) -> None:
                 path.unlink()
 
 
-def _mend(record: Path, path: str, before: bytes | None, now: bytes) -> None:
+def _mend(record: Path, path: str, before: Callable[[], bytes | None], now: bytes) -> None:
     try:
         found = artifacts.content(record, path)
     except FileNotFoundError:
         found = None
     if found == now:
         return
-    if found != before:
+    if found != before():
         where = "is missing" if found is None else difference.between(found, now).reason
         raise UnusableRecord(f"{record / path}: {where}; `windlass verify` says more, and nothing was changed")
     _put(record, path, now)

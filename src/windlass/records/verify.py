@@ -135,7 +135,7 @@ def _check_chain(found: _Found, name: str, content: bytes, scan: chain.Scan, anc
         reason = f"the anchor {anchor[:12]}… is not in the chain: its end was cut, or it was rewritten"
         found.problem(name, reason, start=len(content) - scan.torn, end=len(content))
     elif after := len(scan.entries) - 1 - places[-1]:
-        found.warn(name, f"{after} entries follow the anchor; they are chained, but not anchored")
+        found.warn(name, f"entries after the anchor: {after}; they are chained, but not anchored")
 
 
 def _replay(found: _Found, scan: chain.Scan) -> _Replay:

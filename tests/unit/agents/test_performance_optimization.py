@@ -43,7 +43,7 @@ def test_operations_are_ranked_by_their_share_of_all_time(tmp_path):
 
 
 def test_errors_and_cost_are_counted_where_they_are_stated(tmp_path):
-    found = measured(tmp_path, [*calls("a", 10, 10, cost=0.25), *calls("a", 30, error="timed out"), *calls("a", 50, error=False), *calls("b", 100)])
+    found = measured(tmp_path, [*calls("a", 10, 10, cost=0.25), *calls("a", 30, error="timed out"), *calls("a", 50, error=False), *calls("b", 101)])
     figures = found["bottlenecks"][1]["figures"]
     assert (figures["errors"], figures["error_rate"], figures["cost"], figures["calls_with_cost"]) == (1, 0.25, 0.5, 2)
     assert (found["overall"]["failed_ms"], found["bottlenecks"][0]["cost_share"]) == (30, None)

@@ -22,8 +22,8 @@ FORMS = {
     "json, all escaped": "".join(f"\\u{ord(character):04x}" for character in SECRET),
     "json, all escaped, upper": "".join(f"\\u{ord(character):04X}" for character in SECRET),
     "json, as Go writes it": json.dumps(SECRET)[1:-1].replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026"),
-    "json in json": json.dumps(json.dumps(SECRET))[1:-1],
-    "json in json in json": json.dumps(json.dumps(json.dumps(SECRET)))[1:-1],
+    "json in json": json.dumps(json.dumps(SECRET)[1:-1])[1:-1],
+    "json in json in json": json.dumps(json.dumps(json.dumps(SECRET)[1:-1])[1:-1])[1:-1],
     "url": quote(SECRET),
     "url, nothing safe": quote(SECRET, safe=""),
     "url, plus": quote_plus(SECRET),
@@ -67,7 +67,8 @@ def test_a_secret_is_found_inside_the_base64_of_something_longer(offset, encode,
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 def test_a_secret_is_found_in_utf_16(encoding):
-    assert Redactor(["passw0rd"]).bytes("a passw0rd".encode(encoding)) == "a ".encode(encoding) + b"[redacted]"
+    redacted = Redactor(["passw0rd"]).bytes("a passw0rd z".encode(encoding))
+    assert redacted.replace(b"\0", b"") == b"a [redacted] z"
 
 
 def test_the_rest_is_left_alone():

@@ -128,9 +128,10 @@ def test_input_and_inputs_together_must_agree():
         orjson.dumps({f"key{number}": 1 for number in range(100_000)}),
         orjson.dumps(worlds.body(**{"k" * 5_000_000: 1})),
         orjson.dumps(worlds.body(inputs={"a": "x" * 9_000_000})),
-        b'{"inputs":[' + b"[]," * 2_000_000 + b"[]]}",
+        b'{"inputs":[' + b"[]," * 500_000 + b"[]]}",
+        b'{"inputs":{"a":"\\u00e9","c":[' + b'{"a":1},' * 200_000 + b"1]}}",
     ],
-    ids=["many keys", "long key", "long text", "many brackets"],
+    ids=["many keys", "long key", "long text", "many brackets", "many objects"],
 )
 def test_a_large_body_is_judged_in_a_moment(content):
     started = time.process_time()

@@ -127,7 +127,7 @@ async def agent(respond: Respond) -> AsyncIterator[tuple[str, list[Received]]]:
             asked = Received(path=head[0].split(" ")[1], headers=headers, body=orjson.loads(await reader.readexactly(int(headers["content-length"]))))
             received.append(asked)
             await respond(asked, reader, writer)
-        except ConnectionError:
+        except (ConnectionError, asyncio.IncompleteReadError):
             pass  # the orchestrator may leave whenever it has enough
         finally:
             writer.close()

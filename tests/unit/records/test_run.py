@@ -276,6 +276,19 @@ def test_an_open_writer_mends_what_another_was_killed_over(tmp_path: Path):
     assert (report.verdict, report.warnings) == ("intact, unanchored", ())
 
 
+def test_an_act_whose_views_the_disk_refused_is_shown_by_the_next_one(tmp_path: Path):
+    with worlds.new(tmp_path) as record:
+        in_the_way = record.record_directory / "gates" / "G2"
+        in_the_way.write_bytes(b"")
+        with pytest.raises(FileExistsError):
+            record.gate_started("G2", "a")
+        in_the_way.unlink()
+        record.event("NEXT", "act")
+        assert record.run.gates["G2"].status == "RUNNING"
+        report = verify(record.directory)
+    assert (report.verdict, report.warnings) == ("intact, unanchored", ())
+
+
 def test_opening_hides_no_change_of_a_view(tmp_path: Path):
     worlds.new(tmp_path).close()
     view = next((tmp_path / "runs").iterdir()) / "record" / "RUN.json"

@@ -53,7 +53,7 @@ def test_an_earlier_anchor_holds_and_what_follows_it_is_named(directory: Path):
     entries = scan((directory / "record" / "journal.jsonl").read_bytes()).entries
     report = verify(directory, entries[-3].hash)
     assert report.verdict == "intact"
-    assert "2 entries follow the anchor" in report.warnings[0].reason
+    assert "entries after the anchor: 2" in report.warnings[0].reason
 
 
 def test_an_unknown_anchor_is_damage(directory: Path):

@@ -108,11 +108,11 @@ def call(kind: str, rng: random.Random, *, started_ms: float, elapsed_ms: float)
     }
 
 
-def failed(task_type: str, rung: str, failure_class: str, preview: str, **more: Any) -> dict[str, Any]:
+def failed(named: str, rung: str, failure_class: str, preview: str, **more: Any) -> dict[str, Any]:
     """One row that did not pass the gate `proof`."""
-    command = f"windlass sweep show sweep_20261120T221404512Z_k3f9x2m8qa1c7 {task_type}"
+    command = f"windlass sweep show sweep_20261120T221404512Z_k3f9x2m8qa1c7 {named}"
     said = {"pass_fail": "FAIL", "failure_class": failure_class, "error_preview": preview, "next_command": command}
-    made = row(task_type, rung=rung) | said
+    made = row(named, rung=rung) | said
     if failure_class in {"DNS", "REFUSED", "TIMEOUT", "TLS"}:
         elapsed = 120_000.0 if failure_class == "TIMEOUT" else 2.1
         lost = {"kind": "first", "http": 0, "fault": failure_class, "detail": preview, "response_sha256": None, "response_bytes": 0}
@@ -166,13 +166,12 @@ def large(count: int) -> dict[str, Any]:
     return sweep([failed(name, *FAILURES["STAGE2_SCREEN"]) if number % 10 == 9 else row(name) for number, name in enumerate(names)])
 
 
-def hostile(texts: Sequence[str], *, task_types: Sequence[str] | None = None) -> dict[str, Any]:
-    """One failing row per text, the text in every place of a row and of the sweep that a stranger can fill."""
+def hostile(texts: Sequence[str]) -> dict[str, Any]:
+    """One failing row per text, the text in every place of a row and of the sweep that a stranger can fill; the figures depend on none of it."""
     rows = [
-        failed(
-            task_type, "responded", "BUSINESS_ERROR", text, agent_name=text, agent_url=f"http://{text}", next_command=f"windlass sweep show x {text}"
-        )
-        for task_type, text in zip(task_types or texts, texts, strict=True)
+        failed(f"TASK_{number:05d}", "responded", "BUSINESS_ERROR", text, agent_name=text, agent_url=f"http://{text}", task_type=text)
+        | {"next_command": f"windlass sweep show x {text}"}
+        for number, text in enumerate(texts)
     ]
     for made, text in zip(rows, texts, strict=True):
         for number, each in enumerate(made["calls"]):

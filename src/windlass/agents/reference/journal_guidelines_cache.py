@@ -307,6 +307,10 @@ def _check_put(records: list[dict[str, Any]], outputs: Mapping[str, Any]) -> str
             return f"the store does not hold {record['name']} as it was sent"
         if (change["status"], change["entry"]["origin"], change["entry"]["version"]) != ("added", "stored", 1) or not change["entry"]["stored_at"]:
             return f"{record['name']} was not stored as the first version of a new record"
+        if change["changed"]:
+            return f"fields of {record['name']} are said to have changed, and nobody knew it before"
+    if outputs["journal"] is not None or outputs["comparison"]:
+        return "a question was answered that nobody asked"
     return None if outputs["ephemeral"] is True else "the records were kept although they were ephemeral"
 
 

@@ -220,7 +220,7 @@ _TYPES = {"RCT": "trial", "randomised controlled trial": "trial", "cohort study"
 
 
 def _make(seed: int) -> dict[str, Any]:
-    """A question of random words over papers of equal length; the last but one holds all of them twice and is eligible."""
+    """A question of random words over papers of equal length; of three that are surely eligible the last but one holds all words twice."""
     rng = random.Random(seed)
     words = list(dict.fromkeys("".join(rng.choice("bdgkmprtvz") + rng.choice("aou") for _ in range(4)) for _ in range(60)))
     asked, rest = words[:5], words[5:]
@@ -232,6 +232,9 @@ def _make(seed: int) -> dict[str, Any]:
         rng.shuffle(filled)
         year, kind = first + rng.randrange(-4, 12), rng.choice(list(_TYPES))
         corpus.append({"id": f"s{rng.randrange(10**8)}-{place}", "title": " ".join(filled), "year": year, "study_type": kind})
+    for kept in (1, 3):  # so that there always is an order to get wrong
+        title = " ".join([*asked[:kept], *rng.choices(rest, k=14 - kept)])
+        corpus.insert(0, {"id": f"s{rng.randrange(10**8)}-{kept}k", "title": title, "year": first + kept, "study_type": "RCT"})
     planted = " ".join([*asked, *rng.sample(rest, 4), *asked])
     corpus.insert(len(corpus) - 1, {"id": f"s{rng.randrange(10**8)}-x", "title": planted, "year": first + 2, "study_type": "RCT"})
     p, q, i, c, o = asked

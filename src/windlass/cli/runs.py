@@ -1,0 +1,22 @@
+"""How a run id or a path leads to a run."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from windlass import settings
+from windlass.errors import Refused
+
+
+def found(where: str) -> Path:
+    """The path itself where it exists, or the directory of the run with this id; raises Refused that lists where it was looked for."""
+    if Path(where).exists():
+        return Path(where)
+    state = Path(settings.Settings.load(Path.cwd()).required(settings.STATE_DIR))
+    candidates = [state / "prove" / where, Path("orchestration/runs") / where] if os.sep not in where else []
+    for directory in candidates:
+        if directory.is_dir():
+            return directory
+    looked = ", ".join(str(path) for path in (Path(where), *candidates))
+    raise Refused(f"{where}: there is no such run or file; looked for {looked}")

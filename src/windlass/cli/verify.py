@@ -1,0 +1,38 @@
+"""`windlass verify`: does a record, an audit or any chained log still say what was written? Offline, by anybody."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command()
+@click.argument("where", metavar="RECORD")
+@click.option("--head", help="The hash of the last journal entry, kept elsewhere: finds truncation, rollback and rewriting too.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
+def command(where: str, head: str | None, as_json: bool) -> int:
+    """Check a run's record offline. RECORD is a run id, a run directory, its record directory, or a chained log file.
+
+    Exit code 0 intact, 1 damaged, 2 not a record.
+    """
+    import orjson
+
+    from windlass.cli import runs
+    from windlass.records import verify
+
+    report = verify.verify(runs.found(where), head)
+    if as_json:
+        click.echo(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2))
+        return 1 if report.problems else 0
+    for problem in report.problems:
+        click.echo(f"damaged  {problem}")
+    for warning in report.warnings:
+        click.echo(f"warning  {warning}")
+    counted = [f"{report.entries} entries", f"{report.artifacts_checked} artifacts checked"]
+    if report.bodies_checked:
+        counted.append(f"{report.bodies_checked} bodies checked")
+    if report.bodies_not_carried:
+        counted.append(f"{report.bodies_not_carried} bodies not carried")
+    if report.artifacts_outside:
+        counted.append(f"{report.artifacts_outside} artifacts outside the record")
+    click.echo(f"{report.verdict}: {', '.join(counted)}, head {report.head}")
+    return 1 if report.problems else 0
