@@ -20,7 +20,7 @@ from typing import Any, Literal
 
 from windlass import __version__
 from windlass import fleet as fleets
-from windlass.errors import InvalidFleet, WindlassError
+from windlass.errors import InvalidFleet, Refused, WindlassError
 from windlass.fleet import Fleet
 from windlass.infra import git, instants
 from windlass.infra.completion import see_through
@@ -30,6 +30,7 @@ from windlass.records.report import Report
 from windlass.records.run import RunRecord
 from windlass.sweep import conduct, plan, probes
 from windlass.sweep.run import Access, Moment, OnMoment
+from windlass.windows import rules
 from windlass.windows import window as windows
 from windlass.windows.rules import Service
 
@@ -102,6 +103,7 @@ async def prove(request: Request, tell: Tell, on_moment: OnMoment) -> Outcome:
 
     Cancelled, it closes, records the run as CANCELED and is cancelled.
     """
+    rules.checked_ttl(request.ttl_sec)
     doors = _Doors(agents=request.fleet_file is None)
     try:
         story = _Story(request, _fleet(request, doors.agents_url), doors, tell, on_moment)
@@ -155,15 +157,18 @@ class _Story:
     def begin(self) -> RunRecord:
         """Start the record. Everything that can be refused is refused by now."""
         gates = [gate for gate in _TITLES if gate != CLOSED or not self.request.keep_open]
-        self._record = RunRecord.create(
-            self.request.out,
-            root=self.request.out,
-            workflow=WORKFLOW,
-            slug=WORKFLOW,
-            gates=[GateName(gate=gate, name=_TITLES[gate]) for gate in gates],
-            version=__version__,
-            git_commit=git.head_commit(Path.cwd()),
-        )
+        try:
+            self._record = RunRecord.create(
+                self.request.out,
+                root=self.request.out,
+                workflow=WORKFLOW,
+                slug=WORKFLOW,
+                gates=[GateName(gate=gate, name=_TITLES[gate]) for gate in gates],
+                version=__version__,
+                git_commit=git.head_commit(Path.cwd()),
+            )
+        except OSError as failure:
+            raise Refused(f"--out {self.request.out}: can't hold a run: {failure.strerror}") from failure
         facts = {"run_id": self._record.run_id, "fleet": self.fleet.name, "agents": len(self.fleet.agents), "task_types": len(self.fleet.tasks)}
         self._say("begin", time.perf_counter(), facts | {"reference": self.request.fleet_file is None, "directory": self._record.directory})
         return self._record

@@ -7,8 +7,8 @@ from typing import Any
 
 import orjson
 import pytest
-
 from tests.unit.orchestrator import worlds
+
 from windlass import model
 from windlass.errors import InvalidFleet, Refused
 from windlass.orchestrator import app

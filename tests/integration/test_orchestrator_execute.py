@@ -8,8 +8,8 @@ import time
 
 import orjson
 import pytest
-
 from tests.unit.orchestrator import worlds
+
 from windlass.errors import Refused
 from windlass.infra import server
 
@@ -21,12 +21,12 @@ def anyio_backend():
     return "asyncio"
 
 
-async def silent(_asked, reader, _writer):
+async def silent(_asked: worlds.Received, reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
     """Takes the request and never answers."""
     await reader.read()
 
 
-async def endless(_asked, _reader, writer):
+async def endless(_asked: worlds.Received, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answers 1 GB of JSON that never ends."""
     writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n{"a":"')
     for _ in range(1000):
@@ -34,13 +34,13 @@ async def endless(_asked, _reader, writer):
         await writer.drain()
 
 
-async def cut(_asked, _reader, writer):
+async def cut(_asked: worlds.Received, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Breaks off inside its answer."""
     writer.write(b'HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n{"a":')
     await writer.drain()
 
 
-async def echoing(asked, _reader, writer):
+async def echoing(asked: worlds.Received, _reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Answers with the headers that it was sent."""
     content = orjson.dumps({"status": "ok", "headers": asked.headers})
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(content) + content)
@@ -185,10 +185,16 @@ async def test_the_dispatch_is_in_the_audit_before_the_agent_hears_of_it(tmp_pat
 
 @pytest.mark.anyio
 async def test_slow_agents_do_not_hold_up_dispatch(tmp_path):
-    async with worlds.agent(silent) as (url, received), worlds.orchestrator(worlds.fleet(url), tmp_path) as served:
+    arrived = asyncio.Semaphore(0)
+
+    async def slow(asked, reader, writer):
+        arrived.release()
+        await silent(asked, reader, writer)
+
+    async with worlds.agent(slow) as (url, _), worlds.orchestrator(worlds.fleet(url), tmp_path) as served:
         waiting = [asyncio.create_task(served.execute(worlds.body(budgets={"timeout_ms": 1500}))) for _ in range(20)]
-        while len(received) < 20:
-            await asyncio.sleep(0.01)
+        for _ in waiting:
+            await asyncio.wait_for(arrived.acquire(), 5)
         started = time.monotonic()
         assert (await served.dispatch(worlds.body())).status == 200
         assert time.monotonic() - started < 0.5

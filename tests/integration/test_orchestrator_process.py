@@ -18,8 +18,8 @@ from contextlib import contextmanager
 from typing import IO, Any
 
 import pytest
-
 from tests.unit.orchestrator import worlds
+
 from windlass.infra import chain
 
 PREAMBLE = """

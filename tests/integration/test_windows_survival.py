@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -82,7 +81,7 @@ async def test_a_window_whose_opener_is_killed_is_closed_by_its_deadline_and_a_l
     status = await window.status_directory(world.state_dir)
     assert status.state == "open"
     assert await services.until(lambda: not world.processes(), status.ttl_remaining_s + 0.3 + 1.5)
-    assert not world.is_listening("a")
+    assert await services.until(lambda: not world.is_listening("a"), 2)
     assert await services.until(lambda: world.kept("a").state == world.kept("b").state == "closed", 2)
     assert [world.kept(name).ended for name in "ab"] == ["ttl_expired"] * 2
     closed = await window.close_directory(world.state_dir)
@@ -113,8 +112,7 @@ async def test_a_window_can_be_closed_while_it_is_being_opened(world):
 async def test_a_service_dies_with_its_keeper(world):
     opened = await window.open_window([world.service()], 60, world.state_dir)
     os.kill(world.kept().keeper.pid, signal.SIGKILL)
-    assert await services.until(lambda: not world.processes(), 5)
-    assert not world.is_listening()
+    assert await services.until(lambda: not world.processes() and not world.is_listening(), 5)
     status = await opened.observe()
     assert (status.state, status.services[0].trouble) == ("core", "its keeper was killed")
     assert (await opened.close()).state == "closed"
@@ -128,6 +126,19 @@ async def test_a_daemon_whose_keeper_was_killed_is_seen_and_swept_up(world):
     assert (status.state, status.services[0].state) == ("degraded", "orphaned")
     assert (await opened.close()).state == "closed"
     assert world.processes() == []
+
+
+async def test_what_a_dead_opener_and_a_dead_keeper_left_is_closed_before_the_next_window_opens(world):
+    with run_opener(world, 60) as opener:
+        first_line(opener)
+        opener.kill()
+    os.kill(world.kept("a").keeper.pid, signal.SIGKILL)
+    with pytest.raises(Refused, match="a window is open"):
+        await window.open_window([world.service("c")], 60, world.state_dir)
+    os.kill(world.kept("b").keeper.pid, signal.SIGKILL)
+    assert await services.until(lambda: len(world.processes()) == 1, 5), "the daemon of a is left"
+    async with window.opened([world.service("c")], 60, world.state_dir):
+        assert world.processes() == [world.first("c").pid]
 
 
 async def test_a_keeper_that_was_stopped_is_woken_to_close(world):
@@ -208,14 +219,31 @@ def test_a_part_of_an_order_starts_nothing(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_keeper_is_up_within_a_tenth_of_a_second():
-    """Measured as the fastest of five starts that end at an empty order, imports included."""
-    fastest = 60.0
-    for _ in range(5):
-        begun = time.monotonic()
-        subprocess.run([sys.executable, "-I", "-S", str(process.KEEPER), "web"], input=b"", capture_output=True, check=False)
-        fastest = min(fastest, time.monotonic() - begun)
-    assert fastest < 0.1
+def test_a_keeper_takes_less_than_a_tenth_of_a_second_to_be_up():
+    """In processor time, because the machine is shared; the start ends at an empty order, imports included."""
+    before = os.times()
+    subprocess.run([sys.executable, "-I", "-S", str(process.KEEPER), "web"], input=b"", capture_output=True, check=False)
+    after = os.times()
+    assert after.children_user + after.children_system - before.children_user - before.children_system < 0.1
+
+
+async def test_an_opening_refuses_a_directory_whose_last_window_is_not_known_to_be_gone(world):
+    opened = await window.open_window([world.service()], 60, world.state_dir)
+    await opened.close()
+    (world.state_dir / "window.json").write_text("{}")
+    with pytest.raises(Refused, match=r"window\.json"):
+        await window.open_window([world.service()], 60, world.state_dir)
+    assert world.processes() == []
+
+
+async def test_a_keeper_that_cannot_leave_word_starts_nothing(world):
+    wanted = world.service()
+    world.state_dir.mkdir()
+    (world.state_dir / "web.json").mkdir()  # a file can't be put in its place
+    with pytest.raises(window.NotOpened, match="its keeper failed"):
+        await window.open_window([wanted], 60, world.state_dir)
+    assert world.processes() == []
+    assert not world.is_listening()
 
 
 async def test_where_no_window_was_opened_there_is_none_to_close(tmp_path):

@@ -11,7 +11,8 @@ import heapq
 import logging
 import re
 import unicodedata
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -27,6 +28,7 @@ _JOINT = re.compile("[-’']")
 _BRITISH_IS = re.compile("is(?=$|ation$|ing$)")
 _BRITISH_OUR = re.compile("our(?=$|al$)")
 _POSSESSIVE = re.compile("['’]s$")
+_SHORT = 32
 
 
 def terms(passage: str) -> Iterator[str]:
@@ -103,16 +105,35 @@ def _asked(query: str) -> Iterator[tuple[str, str]]:
 
 def _pieces(passage: str) -> Iterator[str]:
     """Lower-case words, split where a term begins and ends."""
+    spaced = passage.isascii() or not _ANY_UNSPACED.search(passage)
     for word in text.words(passage):
-        for run in _RUN.findall(word) if _ANY_UNSPACED.search(word) else (word,):
+        if spaced:
+            yield from _split(word)
+            continue
+        for run in _RUN.findall(word):
             if _ANY_UNSPACED.match(run):
                 yield from (run[place : place + 2] for place in range(max(1, len(run) - 1)))
             else:
-                yield from filter(None, _JOINT.split(_POSSESSIVE.sub("", run)))
+                yield from _split(run)
+
+
+def _split(word: str) -> Iterable[str]:
+    if word.isalnum():
+        return (word,)
+    return filter(None, _JOINT.split(_POSSESSIVE.sub("", word)))
 
 
 def _term(piece: str) -> str:
     """The form under which a word is compared; it need not be a word, it has only to be the same for both spellings."""
+    return _short_term(piece) if len(piece) <= _SHORT else _reduced(piece)
+
+
+@lru_cache(maxsize=65_536)
+def _short_term(piece: str) -> str:
+    return _reduced(piece)  # texts repeat their words; long ones are not kept, they could be megabytes
+
+
+def _reduced(piece: str) -> str:
     plain = piece if piece.isascii() else _ACCENT.sub("", unicodedata.normalize("NFKD", piece))
     stem = text.stem(plain)
     if len(stem) < 5:

@@ -17,6 +17,7 @@ def command(where: str, head: str | None, as_json: bool) -> int:
     import orjson
 
     from windlass.cli import runs
+    from windlass.infra import escapes
     from windlass.records import verify
 
     report = verify.verify(runs.found(where), head)
@@ -24,9 +25,9 @@ def command(where: str, head: str | None, as_json: bool) -> int:
         click.echo(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2))
         return 1 if report.problems else 0
     for problem in report.problems:
-        click.echo(f"damaged  {problem}")
+        click.echo(escapes.terminal(f"damaged  {problem}"))
     for warning in report.warnings:
-        click.echo(f"warning  {warning}")
+        click.echo(escapes.terminal(f"warning  {warning}"))
     counted = [f"{report.entries} entries", f"{report.artifacts_checked} artifacts checked"]
     if report.bodies_checked:
         counted.append(f"{report.bodies_checked} bodies checked")

@@ -13,7 +13,7 @@ from windlass.infra import instants
 from windlass.windows import locks, process, rules, uptime, view
 from windlass.windows.audit import Audit, Listener
 from windlass.windows.process import Observed, Stopped
-from windlass.windows.rules import WindowState
+from windlass.windows.rules import Reason, WindowState
 from windlass.windows.view import Closed, View
 
 CONFIRM_S = 5.0
@@ -70,7 +70,7 @@ def _of_window(seen: Observed, window_id: str) -> Observed:
 
 async def close_directory(
     state_dir: Path,
-    reason: str = "manual",
+    reason: Reason = "manual",
     *,
     clock: instants.Clock = instants.now,
     on_event: Listener | None = None,
@@ -93,7 +93,7 @@ async def close_directory(
             return await _close(place, written, reason, clock, audit)
 
 
-async def _close(state_dir: Path, written: View, reason: str, clock: instants.Clock, audit: Audit) -> Closed:
+async def _close(state_dir: Path, written: View, reason: Reason, clock: instants.Clock, audit: Audit) -> Closed:
     before = await asyncio.to_thread(_status, state_dir)
     if _expired(before.services):
         reason = "ttl_expired"  # the keepers were first: that is why it closed

@@ -58,6 +58,7 @@ class Keeping:
 
     def keep(self, told: Callable[[], None]) -> None:
         """Return when nothing of the service is left; `told` is called once its start, or its failure to start, is on file."""
+        kept.write(self._order.state_dir, self._kept)  # before anything runs: what left no word could not be asked to close
         try:
             self._start()
             self._record()

@@ -63,12 +63,14 @@ def write(state_dir: Path, kept: Kept) -> None:
 
 
 def read(state_dir: Path, service: str) -> Kept | None:
-    """The state of this service, or None when none was ever written; raises UnusableRecord for a file that is none."""
+    """The state of this service, or None when none was ever written; raises UnusableRecord for one that can't be read or is none."""
     place = path(state_dir, service)
     try:
         content = place.read_bytes()
     except FileNotFoundError:
         return None
+    except OSError as exc:
+        raise UnusableRecord(f"{place.name}: can't be read ({exc.strerror})") from exc
     try:
         return _parsed(json.loads(content))
     except (ValueError, KeyError, TypeError, AttributeError) as exc:

@@ -12,13 +12,16 @@ from typing import Literal
 
 from windlass.errors import Unavailable
 from windlass.infra import instants
-from windlass.windows import orders, process, readiness, rules, uptime, view
+from windlass.windows import locks, orders, process, readiness, rules, uptime, view
 from windlass.windows.audit import Audit
 from windlass.windows.kept import Kept
 from windlass.windows.orders import Deadline
 from windlass.windows.process import Stopped
 from windlass.windows.rules import Service
 from windlass.windows.view import View
+
+_NOBODY_CLOSES_S = 0.1
+"""No longer than this for the closing lock: its holder waits for this opening to let go."""
 
 
 class NotOpened(Unavailable):
@@ -153,9 +156,21 @@ async def settle(opening: Opening, running: Sequence[Kept]) -> View:
         if not heard:
             raise NotUp(service, "ended")
     written = replace(opening.view(), state="open", deadline=instants.parse(deadline.text))
-    await asyncio.to_thread(view.write, opening.state_dir, written)
+    await _write_open(opening, written)
     await opening.audit.note("window.open", deadline=deadline.text, services=list(written.services))
     return written
+
+
+async def _write_open(opening: Opening, written: View) -> None:
+    """Write it, unless somebody is closing the window or has closed it meanwhile: their word is the later one."""
+    try:
+        async with locks.closing(opening.state_dir, _NOBODY_CLOSES_S):
+            standing = await asyncio.to_thread(view.read, opening.state_dir)
+            if standing.window_id != written.window_id or written.state not in rules.NEXT_STATES[standing.state]:
+                raise NotUp(opening.services[0], "ended")
+            await asyncio.to_thread(view.write, opening.state_dir, written)
+    except Unavailable as exc:
+        raise NotUp(opening.services[0], "ended") from exc
 
 
 def explained(failure: NotUp, results: Sequence[Stopped]) -> NotOpened:

@@ -84,9 +84,9 @@ def start(order: orders.Order) -> Kept:
         starter.kill()
         starter.communicate()
         raise Unavailable(f"{order.service.name}: its keeper did not start within {START_S:g} s") from exc
-    found = kept.read(order.state_dir, order.service.name)
-    if starter.returncode or found is None or found.window_id != order.window_id:
-        raise Unavailable(f"{order.service.name}: its keeper failed: {complaint.decode(errors='replace').strip()[-500:] or starter.returncode}")
+    found = None if starter.returncode else kept.read(order.state_dir, order.service.name)
+    if found is None or found.window_id != order.window_id:
+        raise Unavailable(f"{order.service.name}: its keeper failed: {complaint.decode(errors='replace').strip()[-500:] or 'it left no word'}")
     return found
 
 

@@ -22,6 +22,9 @@ ServiceState = Literal["opening", "open", "closing", "closed", "stuck", "orphane
 """`orphaned`: processes of the service run, but the keeper that must end them is gone."""
 WindowState = Literal["core", "opening", "open", "degraded", "closing", "stuck"]
 Ended = Literal["manual", "ttl_expired", "exited", "start_failed"]
+"""Why one service ended."""
+Reason = Literal["manual", "ttl_expired", "start_failed", "policy_applied", "recovered", "shutdown"]
+"""Why a window is closed."""
 
 NEXT_STATES: Mapping[WindowState, frozenset[WindowState]] = {
     "core": frozenset({"opening"}),

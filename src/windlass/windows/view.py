@@ -12,7 +12,7 @@ import orjson
 from windlass.errors import Refused, UnusableRecord
 from windlass.infra import files, instants
 from windlass.windows.process import Stopped
-from windlass.windows.rules import WindowState
+from windlass.windows.rules import Reason, WindowState
 
 SCHEMA_VERSION = 1
 FILE_NAME = "window.json"
@@ -25,7 +25,7 @@ class Closed:
     window_id: str
     closed_at: datetime
     state: Literal["closed", "stuck"]
-    reason: str
+    reason: Reason
     results: tuple[Stopped, ...]
 
 

@@ -14,13 +14,13 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
-from windlass.errors import GivenUp, Refused
+from windlass.errors import GivenUp, Refused, Unavailable, UnusableRecord
 from windlass.infra import instants
 from windlass.windows import directory, locks, opening, rules, uptime, view
 from windlass.windows.audit import Audit, Listener
 from windlass.windows.directory import Status, close_directory, status_directory
 from windlass.windows.opening import NotOpened, NotUp, Opening
-from windlass.windows.rules import Service
+from windlass.windows.rules import Reason, Service
 from windlass.windows.view import Closed, View
 
 __all__ = ["Closed", "NotOpened", "Status", "Window", "close_directory", "open_window", "opened", "status_directory"]
@@ -40,7 +40,7 @@ class Window:
         self._clock = clock
         self._on_event = on_event
 
-    async def close(self, reason: str = "manual") -> Closed:
+    async def close(self, reason: Reason = "manual") -> Closed:
         """Close and say how it was found. A second call answers the same; one after `stuck` tries again."""
         return await close_directory(self.state_dir, reason, clock=self._clock, on_event=self._on_event, window_id=self.window_id)
 
@@ -88,7 +88,8 @@ async def open_window(
 
     Raises Refused when the request does not fit or a window is open in `state_dir`, NotOpened (an Unavailable) when a service does not
     come up. Nothing that was started outlives a failure or a cancellation, and nothing outlives request + start timeout + TTL, even if
-    this process is killed at any point. The services' listening sockets are this function's: they are closed here, come what may.
+    this process is killed at any point. A window that a dead opener left in `state_dir` is closed first. The services' listening sockets
+    are this function's: they are closed here, come what may.
     """
     requested, created_at = uptime.now(), instants.parse(instants.stamp(clock()))  # as precise as it is written
     wanted = tuple(services)
@@ -109,8 +110,9 @@ async def open_window(
                     created_at=created_at,
                     audit=audit,
                 )
+                await _recover(asked, clock, on_event)
                 lock = await _claim(asked)
-            except Refused as refusal:
+            except (Refused, Unavailable) as refusal:
                 await audit.note("window.refused", reason=str(refusal))
                 raise
             written = await _bring_up(asked, lock, sockets.close, clock, on_event)
@@ -119,6 +121,20 @@ async def open_window(
 
 def _shown(ttl_sec: object) -> str | int:
     return ttl_sec if isinstance(ttl_sec, int) and abs(ttl_sec) <= rules.MAX_TTL_SEC else type(ttl_sec).__name__
+
+
+async def _recover(asked: Opening, clock: instants.Clock, on_event: Listener | None) -> None:
+    """Close a window that nobody holds and nobody closed: its opener died. What it may have left behind must not be forgotten."""
+    try:
+        last = await asyncio.to_thread(view.read, asked.state_dir)
+    except UnusableRecord:
+        raise
+    except Refused:
+        return  # there was none
+    if (last.closed is None or last.closed.state == "stuck") and not locks.is_held(asked.state_dir):
+        closed = await close_directory(asked.state_dir, "recovered", clock=clock, on_event=on_event, window_id=last.window_id)
+        if closed.state == "stuck":
+            raise Unavailable(f"the last window in {asked.state_dir}, {last.window_id}, is stuck; see `results` in its {view.FILE_NAME}")
 
 
 async def _claim(asked: Opening) -> int:
@@ -146,7 +162,7 @@ async def _bring_up(asked: Opening, lock: int, close_sockets: Callable[[], None]
             return await opening.settle(asked, running)
         except BaseException as failure:
             held.close()
-            reason = "start_failed" if isinstance(failure, Exception) else "shutdown"
+            reason: Reason = "start_failed" if isinstance(failure, Exception) else "shutdown"
             closing = close_directory(asked.state_dir, reason, clock=clock, on_event=on_event, window_id=asked.window_id)
             closed = await _see_through(closing)
             if isinstance(failure, NotUp):

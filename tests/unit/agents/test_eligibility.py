@@ -1,5 +1,7 @@
 """Years and study types: which papers a review admits."""
 
+from typing import Any
+
 import pytest
 from pydantic import ValidationError
 
@@ -7,7 +9,7 @@ from windlass.agents import eligibility
 from windlass.agents.papers import Paper
 
 
-def kind(**fields):
+def kind(**fields: Any) -> eligibility.StudyType:
     return eligibility.study_type(Paper.model_validate({"title": "Sleep", **fields}))
 
 

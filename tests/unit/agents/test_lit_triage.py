@@ -1,6 +1,8 @@
 """LIT_TRIAGE orders papers by rules that anyone can compute again."""
 
 import math
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -13,7 +15,7 @@ OLD = {"title": "Walking", "abstract": "Pain and sleep.", "year": 2014, "journal
 BARE = {"title": "Notes", "shelf": "B4"}
 
 
-def triage(store, *chosen, **inputs):
+def triage(store: Path, *chosen: dict[str, Any], **inputs: Any) -> dict[str, Any]:
     return runs.outputs(AGENT, {"papers": list(chosen), **inputs}, store)
 
 

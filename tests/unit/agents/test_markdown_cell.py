@@ -4,11 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
+from markdown_it.token import Token
 
 from windlass.agents.markdown_cell import escaped
 
 
-def cells(text):
+def cells(text: str) -> list[Token]:
     """The rendered tokens of the one body cell between two others."""
     page = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(f"| a | b | c |\n|---|---|---|\n| x | {escaped(text)} | y |\n")
     rows = [place for place, token in enumerate(page) if token.type == "tr_open"]

@@ -1,5 +1,7 @@
 """Papers: what makes two records one paper, and what the shipped corpus says of itself."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,11 +11,11 @@ from windlass.agents.papers import Paper
 from windlass.errors import AgentError
 
 
-def paper(**fields):
+def paper(**fields: Any) -> Paper:
     return Paper.model_validate({"title": "A long enough title", **fields})
 
 
-def repeats(*records):
+def repeats(*records: Paper) -> dict[int, tuple[int, str]]:
     found = papers.duplicates(records, lambda: None)
     return {position: (repeat.of, repeat.by) for position, repeat in found.items()}
 

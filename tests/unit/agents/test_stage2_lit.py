@@ -1,5 +1,8 @@
 """STAGE_2_LITERATURE_REVIEW: a question becomes a search, and every paper is accounted for."""
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -133,7 +136,7 @@ def test_the_probe_rejects_canned_answers(tmp_path):
     probing.needs_every_step(AGENT, tmp_path)
 
 
-def _in_pico(found, **slots):
+def _in_pico(found: Mapping[str, Any], **slots: Any) -> dict[str, Any]:
     structured = found["structured_query"]
     return {"structured_query": {**structured, "pico": {**structured["pico"], **slots}}}
 

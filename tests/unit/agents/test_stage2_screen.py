@@ -1,5 +1,9 @@
 """STAGE2_SCREEN: every record gets one fate, with its reasons, and the flow adds up."""
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,7 +22,7 @@ FIVE = [
 CRITERIA = {"study_types": ["randomized controlled trial"], "exclude_keywords": ["rat"], "include_keywords": ["sleep"], "year_range": {"from": 2010}}
 
 
-def screen(store, chosen, **criteria):
+def screen(store: Path, chosen: list[dict[str, Any]], **criteria: Any) -> dict[str, Any]:
     return runs.outputs(AGENT, {"papers": chosen, "criteria": criteria}, store)
 
 
@@ -133,7 +137,7 @@ def test_the_probe_rejects_canned_answers(tmp_path):
     probing.needs_every_step(AGENT, tmp_path)
 
 
-def _decided(found, **fields):
+def _decided(found: Mapping[str, Any], **fields: Any) -> dict[str, Any]:
     return {"decisions": [{**decided, **fields} for decided in found["decisions"]]}
 
 

@@ -6,6 +6,7 @@ import asyncio
 import errno
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -29,17 +30,24 @@ def note(to: audit.Audit, **asked: object) -> None:
 
 
 class Watched(chain.ChainedLog):
-    """A log that tells when it was made durable. Lives as long as its test."""
+    """A log that tells when it was made durable, and by which thread. Lives as long as its test."""
 
-    def __init__(self, path):
+    def __init__(self, path: Path) -> None:
         super().__init__(path)
         self.synced_at: list[float] = []
         self.threads: set[int] = set()
+        self._synced = threading.Condition()
 
-    def sync(self):
+    def sync(self) -> None:
         super().sync()
-        self.synced_at.append(time.monotonic())
-        self.threads.add(threading.get_ident())
+        with self._synced:
+            self.synced_at.append(time.monotonic())
+            self.threads.add(threading.get_ident())
+            self._synced.notify_all()
+
+    def wait_later_than(self, moment: float) -> bool:
+        with self._synced:
+            return self._synced.wait_for(lambda: self.synced_at[-1:] >= [moment], 2)
 
 
 class Broken(chain.ChainedLog):
@@ -47,7 +55,7 @@ class Broken(chain.ChainedLog):
 
     failed = False
 
-    def sync(self):
+    def sync(self) -> None:
         if not self.failed:
             self.failed = True
             raise OSError(errno.EIO, "I/O error")
@@ -91,7 +99,7 @@ async def test_an_entry_is_in_the_file_at_once_and_the_chain_goes_on_after_a_res
 async def test_entries_are_made_durable_in_groups_within_100_ms_and_off_the_event_loop(tmp_path):
     logs: list[Watched] = []
 
-    def open_log(path):
+    def open_log(path: Path) -> Watched:
         logs.append(Watched(path))
         return logs[0]
 
@@ -102,23 +110,19 @@ async def test_entries_are_made_durable_in_groups_within_100_ms_and_off_the_even
             note(opened)
             written.append(time.monotonic())
             await asyncio.sleep(0)
-        await asyncio.wait_for(_later_than(logs[0], written[-1]), 1)
+        assert await asyncio.to_thread(logs[0].wait_later_than, written[-1])
     synced = logs[0].synced_at
     assert max(min(at for at in synced if at >= moment) - moment for moment in written) <= 0.1 + 0.05  # beside a busy machine's fsync
     assert len(synced) < len(written) / 5
     assert threading.get_ident() not in logs[0].threads
 
 
-async def _later_than(log: Watched, moment: float) -> None:
-    while not log.synced_at or log.synced_at[-1] < moment:
-        await asyncio.sleep(0.005)
-
-
 @pytest.mark.anyio
 async def test_after_a_failed_fsync_nothing_more_is_written_and_the_owner_is_told(tmp_path):
     told = asyncio.Event()
     path = tmp_path / audit.NAME
-    with pytest.raises(OSError, match="I/O error"):
+
+    async def fail() -> None:
         async with audit.opened(path, on_death=told.set, open_log=Broken) as opened:
             note(opened)
             await asyncio.wait_for(told.wait(), 5)
@@ -127,6 +131,9 @@ async def test_after_a_failed_fsync_nothing_more_is_written_and_the_owner_is_tol
             with pytest.raises(Unavailable):
                 note(opened)
             assert path.stat().st_size == size
+
+    with pytest.raises(OSError, match="I/O error"):
+        await fail()
 
 
 @pytest.mark.anyio

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from tests.unit.orchestrator import worlds
+from windlass.fleet import Fleet
 from windlass.model import DispatchRequest
 from windlass.orchestrator.refusal import Refusal
 from windlass.orchestrator.routing import Routed, decide
 
 
-def request(**changed):
+def request(**changed: Any) -> DispatchRequest:
     return DispatchRequest.model_validate(worlds.body(**changed))
 
 
-def refused(fleet, **changed) -> Refusal:
+def refused(fleet: Fleet, **changed: Any) -> Refusal:
     decision = decide(fleet, request(**changed))
     assert isinstance(decision, Refusal)
     return decision
