@@ -52,7 +52,7 @@ def fingerprint(kind: str) -> str:
 def make_venv() -> int:
     """Create the virtual environment unless a working one is there."""
     python = VENV / "bin" / "python"
-    if python.exists() and subprocess.run([python, "-c", "import pip"], capture_output=True, check=False).returncode == 0:
+    if python.exists() and subprocess.run([str(python), "-c", "import pip"], capture_output=True, check=False).returncode == 0:
         return 0
     shutil.rmtree(VENV, ignore_errors=True)
     done = subprocess.run([sys.executable, "-m", "venv", str(VENV)], capture_output=True, text=True, check=False)
@@ -67,7 +67,7 @@ def make_venv() -> int:
 
 def install(wanted: str) -> int:
     """Install the lock, every file checked against its hash, then Windlass itself, editable."""
-    pip = [VENV / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
+    pip: list[str] = [str(VENV / "bin" / "python"), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
     environment = {**os.environ, "PIP_NO_WARN_SCRIPT_LOCATION": "1"}
     for arguments in (["--require-hashes", "-r", LOCKS[wanted]], ["--no-deps", "--no-build-isolation", "-e", "."]):
         done = subprocess.run([*pip, *arguments], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)

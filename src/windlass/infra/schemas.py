@@ -31,7 +31,7 @@ def _pattern_properties(validator: Any, patterns: Mapping[str, Any], instance: A
                     yield from validator.descend(value, schema, path=key, schema_path=pattern)
 
 
-_Validator = extend(Draft202012Validator, {"pattern": _pattern, "patternProperties": _pattern_properties})
+_Validator = extend(Draft202012Validator, {"pattern": _pattern, "patternProperties": _pattern_properties})  # type: ignore[no-untyped-call]  # jsonschema publishes no type for it
 
 
 def compiled(schema: Mapping[str, Any]) -> Check:
