@@ -10,7 +10,6 @@ import asyncio
 import os
 import secrets
 import shutil
-import socket
 import sys
 import time
 from collections.abc import Callable, Mapping
@@ -28,10 +27,11 @@ from windlass.records import verify as verifying
 from windlass.records.journal import GateName
 from windlass.records.report import Report
 from windlass.records.run import RunRecord
-from windlass.sweep import conduct, plan, probes
-from windlass.sweep.run import Access, Moment, OnMoment
+from windlass.sweep import conduct, plan, probes, stages
+from windlass.sweep.run import Access, OnMoment, Stage
 from windlass.windows import rules
 from windlass.windows import window as windows
+from windlass.windows.doors import Door
 from windlass.windows.rules import Service
 
 WORKFLOW = "prove"
@@ -104,12 +104,15 @@ async def prove(request: Request, tell: Tell, on_moment: OnMoment) -> Outcome:
     Cancelled, it closes, records the run as CANCELED and is cancelled.
     """
     rules.checked_ttl(request.ttl_sec)
-    doors = _Doors(agents=request.fleet_file is None)
+    core = Door()
+    agents = Door() if request.fleet_file is None else None
     try:
-        story = _Story(request, _fleet(request, doors.agents_url), doors, tell, on_moment)
+        story = _Story(request, _fleet(request, agents.url if agents else None), core, agents, tell, on_moment)
         record = story.begin()
     except BaseException:
-        doors.close()
+        core.close()
+        if agents:
+            agents.close()
         raise
     with record:
         try:
@@ -121,29 +124,14 @@ async def prove(request: Request, tell: Tell, on_moment: OnMoment) -> Outcome:
         return story.end()
 
 
-class _Doors:
-    """The listening sockets, made before the services that inherit them: their ports are known at once, and taken. Lives until the services run."""
-
-    def __init__(self, *, agents: bool) -> None:
-        self.core = _listener()
-        self.agents = _listener() if agents else None
-        self.core_url = _url(self.core)
-        self.agents_url = _url(self.agents) if self.agents else None
-
-    def close(self) -> None:
-        """Close what no service has taken."""
-        self.core.close()
-        if self.agents:
-            self.agents.close()
-
-
 class _Story:
     """One run of `windlass prove`, from its record's first entry to its last. Lives as long as the run."""
 
-    def __init__(self, request: Request, fleet: Fleet, doors: _Doors, tell: Tell, on_moment: OnMoment) -> None:
+    def __init__(self, request: Request, fleet: Fleet, core: Door, agents: Door | None, tell: Tell, on_moment: OnMoment) -> None:
         self.request = request
         self.fleet = fleet
-        self._doors = doors
+        self._core = core
+        self._agents = agents
         self._tell = tell
         self._on_moment = on_moment
         self._token = request.service_token or secrets.token_urlsafe(32)
@@ -218,8 +206,8 @@ class _Story:
         """Start the core and the window at once, and wait until both are ready."""
         self._record.gate_started(WINDOW, "windlass")
         wanted = [(CORE, self._orchestrator(), self.request.ttl_sec + _CORE_OUTLIVES_S)]
-        if self._doors.agents:
-            wanted.append((FLEET, self._executor(), self.request.ttl_sec))
+        if self._agents:
+            wanted.append((FLEET, self._executor(self._agents), self.request.ttl_sec))
         opening = [asyncio.create_task(self._open_one(name, service, min(ttl, 3600))) for name, service, ttl in wanted]
         try:
             await asyncio.gather(*opening)
@@ -249,7 +237,7 @@ class _Story:
         sweep_id = f"sweep_{self._record.run_id}"
         planned = plan.plan(self.fleet, self.request.terms, sweep_id=sweep_id, nonce=os.urandom(16).hex(), probe_for=self._probe_for)
         access = Access(
-            orchestrator_url=self._doors.core_url,
+            orchestrator_url=self._core.url,
             token=self._token,
             agent_tokens=self._agent_tokens,
             concurrency=self.request.concurrency,
@@ -257,17 +245,16 @@ class _Story:
         )
         self._record.gate_started(DISPATCH, "windlass")
         began = time.perf_counter()
-        sweep = await conduct.conduct(planned, access, self._place(), _in_order(len(planned.cells), self._on_moment, self._next_gate))
+        sweep = await conduct.conduct(planned, access, self._place(), stages.watching(len(planned.cells), self._on_moment, self._next_gate))
         for gate in (DISPATCH, EXECUTION, PROOF):
             self._judge(gate, sweep)
         self._sweep = sweep
         self._say("sweep", began, {"sweep": sweep})
 
-    def _next_gate(self, stage: str) -> None:
+    def _next_gate(self, stage: Stage) -> None:
         """The gate of the next stage begins when every cell has left the one before."""
-        following = {"dispatch": EXECUTION, "execute": PROOF}.get(stage)
-        if following:
-            self._record.gate_started(following, "windlass")
+        if stage != "prove":
+            self._record.gate_started({"dispatch": EXECUTION, "execute": PROOF}[stage], "windlass")
 
     def _judge(self, gate: str, sweep: Mapping[str, Any]) -> None:
         verdict = sweep["gates"][gate.lower()]
@@ -301,7 +288,7 @@ class _Story:
                 {"type": "service_stopped", "service": one.service, "pass": one.state == "closed", "elapsed_ms": one.elapsed_ms}
                 for one in closed.results
             ]
-        checks += [{"type": "port_closed", "url": url, "pass": not _answers(url)} for url in (self._doors.core_url, self._doors.agents_url) if url]
+        checks += [{"type": "port_closed", "url": door.url, "pass": not door.answers()} for door in (self._core, self._agents) if door]
         left = [f"{check.get('service') or check.get('url')} is not gone" for check in checks if not check["pass"]]
         audits = self._keep_audits(held)
         self._record.gate_finished(CLOSED, "FAIL" if left else "PASS", validations=checks, artifacts=audits, failure_reason="; ".join(left) or None)
@@ -312,7 +299,7 @@ class _Story:
     def _leave_open(self, held: list[windows.Window]) -> None:
         details = {
             "deadline": instants.stamp(max(window.deadline for window in held)),
-            "urls": {CORE: self._doors.core_url, FLEET: self._doors.agents_url},
+            "urls": {CORE: self._core.url, FLEET: self._agents.url if self._agents else None},
             "directories": [str(window.state_dir) for window in held],
         }
         self._record.event("KEPT_OPEN", "the services stay open until their deadline", details={"deadline": details["deadline"]})
@@ -335,27 +322,25 @@ class _Story:
         if self.request.fleet_file:
             words += ["--fleet", str(self.request.fleet_file.absolute())]
         else:
-            words += ["--agents-url", self._doors.agents_url or ""]
+            words += ["--agents-url", self._agents.url if self._agents else ""]
         secrets_ = {"WORKER_SERVICE_TOKEN": self._token, **self._agent_tokens}
         if self.request.endpoints_json:
             secrets_[fleets.ENDPOINTS] = self.request.endpoints_json
-        return self._service(CORE, words, self._doors.core, self._doors.core_url, secrets_)
+        return self._service(CORE, words, self._core, secrets_)
 
-    def _executor(self) -> Service:
+    def _executor(self, door: Door) -> Service:
         words = ["serve", "executor", "--store", str((self._record.logs_directory / "store").absolute())]
-        if self._doors.agents is None or self._doors.agents_url is None:
-            raise ValueError("a stranger's agents are not started")
-        return self._service(FLEET, words, self._doors.agents, self._doors.agents_url, {fleets.AGENT_TOKEN: self._agent_tokens[fleets.AGENT_TOKEN]})
+        return self._service(FLEET, words, door, {fleets.AGENT_TOKEN: self._agent_tokens[fleets.AGENT_TOKEN]})
 
-    def _service(self, name: str, words: list[str], door: socket.socket, url: str, more: Mapping[str, str]) -> Service:
+    def _service(self, name: str, words: list[str], door: Door, more: Mapping[str, str]) -> Service:
         inherited = {key: value for key, value in self.request.environment.items() if key in _INHERITED or key.startswith("COVERAGE_")}
-        descriptor = door.detach()
+        descriptor = door.hand_over()
         return Service(
             name=name,
             argv=(sys.executable, "-m", "windlass", *words, "--fd", str(descriptor)),
             env={**inherited, **more},
             directory=self._record.logs_directory.absolute(),
-            ready_url=f"{url}/health/ready",
+            ready_url=f"{door.url}/health/ready",
             log_file=(self._record.logs_directory / f"{name}.log").absolute(),
             stop_grace_s=5.0,
             start_timeout_s=60.0,
@@ -374,42 +359,3 @@ def _fleet(request: Request, agents_url: str | None) -> Fleet:
     if gaps:
         raise InvalidFleet(str(request.fleet_file or "reference fleet"), gaps)
     return fleet
-
-
-def _in_order(total: int, on_moment: OnMoment, on_stage_end: Callable[[str], None]) -> OnMoment:
-    """Passes moments on, and tells once when every cell has left a stage, in the order of the stages."""
-    left = dict.fromkeys(("dispatch", "execute", "prove"), total)
-    ended: list[str] = []
-
-    def pass_on(moment: Moment) -> None:
-        on_moment(moment)
-        left[moment.stage] -= 1
-        for stage in left:
-            if stage not in ended:
-                if left[stage]:
-                    return
-                ended.append(stage)
-                on_stage_end(stage)
-
-    return pass_on
-
-
-def _listener() -> socket.socket:
-    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
-    listener.bind(("127.0.0.1", 0))
-    listener.listen(2048)
-    return listener
-
-
-def _url(listener: socket.socket) -> str:
-    return f"http://127.0.0.1:{listener.getsockname()[1]}"
-
-
-def _answers(url: str) -> bool:
-    """Whether anything still accepts connections at a URL of ours."""
-    host, _, port = url.removeprefix("http://").partition(":")
-    try:
-        with socket.create_connection((host, int(port)), timeout=1):
-            return True
-    except OSError:
-        return False

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from windlass.sweep.run import Moment, Stage
 
-_STAGES: tuple[Stage, ...] = ("dispatch", "execute", "prove")
+_STAGES: tuple[Stage, ...] = ("dispatch", "execute", "prove")  # not from sweep.stages: its import would be paid before the first line is shown
 
 
 class SweepProgress:

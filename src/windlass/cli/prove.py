@@ -116,7 +116,7 @@ def _told(chapter: Chapter) -> list[str]:
         case "sweep":
             return _swept(facts["sweep"], seconds)
         case "close":
-            return [_line("close", "; ".join(facts["left"]) or f"{' and '.join(facts['services'])}: observed stopped", seconds)]
+            return [_line("close", "; ".join(facts["left"]) or f"{', '.join(facts['services'])}: observed stopped", seconds)]
         case "kept open":
             return _kept_open(facts)
         case _:
@@ -125,7 +125,7 @@ def _told(chapter: Chapter) -> list[str]:
 
 
 def _line(word: str, what: str, rest: str) -> str:
-    return f"  {word:<9} {what:<38} {rest}"
+    return f"  {word:<9} {what:<42} {rest}".rstrip()
 
 
 def _beginning(facts: Any) -> list[str]:
@@ -151,9 +151,19 @@ def _swept(sweep: Any, seconds: str) -> list[str]:
     note = terminal(f"slowest {slowest['task_type']} {slowest['latency_ms']:.0f} ms") if slowest else ""
     return [
         _line("dispatch", counted["dispatch"], ""),
-        _line("execute", counted["execution"], note),
-        _line("prove", f"{counted['proof']}   random probes, nonce {sweep['nonce'][:6]}…", f"{seconds}   {lines.door(sweep)}"),
+        _line("execute", f"{counted['execution']:<9} {_bar(gates['execution'])}", note),
+        _line("prove", f"{counted['proof']:<9} {_questions(sweep)}, nonce {sweep['nonce'][:6]}…", f"{seconds}   {lines.door(sweep)}"),
     ]
+
+
+def _questions(sweep: Any) -> str:
+    by = {row["by"] for row in sweep["rows"] if row["by"]}
+    return "random probes" if by <= {"probe"} else "examples" if by == {"examples"} else "probes and examples"
+
+
+def _bar(gate: Any, width: int = 31) -> str:
+    filled = round(width * gate["passed"] / gate["total"]) if gate["total"] else 0
+    return "█" * filled + "░" * (width - filled)
 
 
 def _kept_open(facts: Any) -> list[str]:
@@ -170,11 +180,16 @@ def _ending(outcome: Outcome) -> list[str]:
 
     told = [terminal(f"  FAIL      {outcome.failure}")] if outcome.failure else []
     if outcome.sweep is None:
-        return [*told, f"record      {outcome.directory / 'record'}"]
+        return [*told, f"record      {_near(outcome.directory) / 'record'}"]
     told += summary.failures(outcome.sweep)
-    told.append(f"evidence    {outcome.directory / 'record/evidence/sweep/report.html'}")
+    told.append(f"evidence    {_near(outcome.directory) / 'record/evidence/sweep/report.html'}")
     told.append(f"gates       {lines.gates(outcome.sweep)}")
     return [*told, conduct.summary_line(outcome.sweep)]
+
+
+def _near(path: Path) -> Path:
+    """The path as a person would type it from here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _document(outcome: Outcome) -> dict[str, Any]:

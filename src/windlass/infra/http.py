@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import io
 import socket
 import ssl
 import time
@@ -72,7 +73,8 @@ async def call(
     answered: Mapping[str, str] | None = None
     try:
         async with asyncio.timeout(timeout_s):
-            async with client.request(method, url, data=body, headers=sent, allow_redirects=False, timeout=_NO_TIMEOUT) as response:
+            content = io.BytesIO(body) if body and len(body) > _RAW_AT_MOST else body
+            async with client.request(method, url, data=content, headers=sent, allow_redirects=False, timeout=_NO_TIMEOUT) as response:
                 status, answered = response.status, response.headers
                 async for piece in response.content.iter_any():
                     received += piece
@@ -86,6 +88,7 @@ async def call(
     return Answer(status=status, body=bytes(received[:cap]), elapsed_ms=elapsed, fault=fault, detail=detail, headers=answered)
 
 
+_RAW_AT_MOST = 1024 * 1024  # aiohttp warns of larger raw bytes, and wants them as a file
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=None)
 
 

@@ -100,6 +100,25 @@ def test_two_secrets_that_share_their_ends_leave_no_rest():
     assert Redactor(["abcdef12", "ef12WXYZ"]).text("<abcdef12WXYZ>") == "<[redacted]>"
 
 
+def test_secrets_that_touch_become_one_mark():
+    assert Redactor(["abcdef12", "34567890"]).text("<abcdef1234567890>") == "<[redacted]>"
+
+
+def test_every_place_of_a_secret_is_found_and_what_stands_between_is_kept():
+    assert Redactor(["hunter22"]).text("x hunter22 y " * 30) == "x [redacted] y " * 30
+
+
+def test_a_secret_that_overlaps_itself_leaves_no_rest():
+    assert Redactor(["abab"]).text("<ababab>") == "<[redacted]>"
+
+
+@pytest.mark.parametrize(
+    ("secret", "form"), [("pass<word", "pass&lt;word"), ("pass word", "pass+word"), ("pass/word", "pass\\/word"), ("pass\\word", "pass\\\\word")]
+)
+def test_one_escaped_character_is_enough_to_look_for_it(secret, form):
+    assert Redactor([secret]).text(f"a {form} b") == "a [redacted] b"
+
+
 def test_a_mark_that_completes_another_secret_is_covered_too():
     redacted = Redactor(["SECRET", "ed]foo"]).text("a SECRETfoo b")
     assert "SECRET" not in redacted

@@ -232,9 +232,9 @@ def _make(seed: int) -> dict[str, Any]:
         rng.shuffle(filled)
         year, kind = first + rng.randrange(-4, 12), rng.choice(list(_TYPES))
         corpus.append({"id": f"s{rng.randrange(10**8)}-{place}", "title": " ".join(filled), "year": year, "study_type": kind})
-    for kept in (1, 3):  # so that there always is an order to get wrong
-        title = " ".join([*asked[:kept], *rng.choices(rest, k=14 - kept)])
-        corpus.insert(0, {"id": f"s{rng.randrange(10**8)}-{kept}k", "title": title, "year": first + kept, "study_type": "RCT"})
+    for share in (1, 3):  # so that there always is an order to get wrong
+        title = " ".join([*asked[:share], *rng.choices(rest, k=14 - share)])
+        corpus.insert(0, {"id": f"s{rng.randrange(10**8)}-{share}k", "title": title, "year": first + share, "study_type": "RCT"})
     planted = " ".join([*asked, *rng.sample(rest, 4), *asked])
     corpus.insert(len(corpus) - 1, {"id": f"s{rng.randrange(10**8)}-x", "title": planted, "year": first + 2, "study_type": "RCT"})
     p, q, i, c, o = asked

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from windlass.infra.escapes import columns, command_safe, cut, terminal
+from windlass.infra.escapes import columns, terminal
 from windlass.sweep.plan import GATES
 from windlass.sweep.writers import cells
 
@@ -18,7 +18,7 @@ def row(row: cells.Row, width: int = WIDTH) -> str:
     """One row: result, ladder, task type, agent, milliseconds, and what failed; at most `width` columns."""
     ladder = "●" * cells.steps(row) + "○" * (4 - cells.steps(row))
     latency = f"{cells.milliseconds(row['latency_ms']) or '–':>6} ms"
-    failure = "" if cells.passed(row) else f"  {terminal(cells.failure_class(row), 24)}  {terminal(row['error_preview'])}"
+    failure = "" if cells.passed(row) else f"  {cells.failure_class(row)}  {row['error_preview']}"
     named = f"{_padded(row['task_type'], 34)}  {_padded(row['agent_name'], 42)}"
     return _line(f"{'PASS' if cells.passed(row) else 'FAIL'}  {ladder}  {named}  {latency}{failure}", width)
 
@@ -30,10 +30,10 @@ def failures(sweep: Mapping[str, Any], width: int = WIDTH) -> list[str]:
 
 def failure(row: cells.Row, width: int = WIDTH) -> list[str]:
     """The lines of one failed row."""
-    parts = (terminal(row["task_type"], 40), terminal(row["agent_name"], 44), cells.failure_class(row), terminal(row["error_preview"]))
+    parts = (terminal(row["task_type"], 40), terminal(row["agent_name"], 44), cells.failure_class(row), row["error_preview"])
     lines = [_line("FAIL  " + "  ".join(part for part in parts if part), width)]
     if row["next_command"]:
-        lines.append(_line(f"      next: {terminal(row['next_command'])}", max(width, LONGEST_COMMAND)))
+        lines.append(_line(f"      next: {row['next_command']}", max(width, LONGEST_COMMAND)))
     return lines
 
 
@@ -44,7 +44,7 @@ def gates(sweep: Mapping[str, Any], width: int = WIDTH) -> str:
 
 def _result(gate: Mapping[str, Any]) -> str:
     result = cells.result(gate)
-    return result if result in {"PASS", "not asked"} or not gate["reason"] else f"{result}: {terminal(gate['reason'])}"
+    return result if result in {"PASS", "not asked"} or not gate["reason"] else f"{result}: {gate['reason']}"
 
 
 def door(sweep: Mapping[str, Any]) -> str:
@@ -67,5 +67,5 @@ def _padded(text: str, width: int) -> str:
 
 
 def _line(text: str, width: int) -> str:
-    """Safe as a whole: two harmless pieces side by side must not make a command either."""
-    return cut(command_safe(text), width)
+    """Every line leaves through here, escaped as a whole: two harmless pieces side by side must not make a command either."""
+    return terminal(text, width)
