@@ -216,6 +216,19 @@ async def test_a_cancelled_opening_leaves_nothing(world):
     assert (await window.status_directory(world.state_dir)).state == "core"
 
 
+async def test_an_opening_that_is_cancelled_twice_is_still_cleared_away(world):
+    never = services.ANSWER + "signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
+    opening = asyncio.create_task(window.open_window([world.service(code=never)], 60, world.state_dir))
+    assert await services.until(world.processes, 10)
+    opening.cancel()
+    assert await services.until(lambda: world.kept().state == "closing", 5)
+    opening.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await opening
+    assert world.processes() == []
+    assert (await window.status_directory(world.state_dir)).state == "core"
+
+
 async def test_an_opening_that_is_cancelled_at_any_moment_leaves_nothing(world):
     for turns in (1, 2, 4, 8, 16, 32):
         opening = asyncio.create_task(window.open_window([world.service()], 60, world.state_dir))

@@ -23,7 +23,9 @@ _INVISIBLE = re.compile(
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 _HASH_COMMAND = re.compile(r"##(?=\w*\[)")
-_COLON_COMMAND = re.compile(r"(\[[0-9A-Fa-f:.]{2,45}\])|::")  # the bracket of an IPv6 address stays as it is
+_COLON_COMMAND = re.compile(
+    r"(\[(?![^\]]*::[^\]]*::)[0-9A-Fa-f:.]{2,45}\])|:(?=:)"
+)  # the bracket of an IPv6 address, with one :: at most, stays as it is
 
 
 def visible(text: str) -> str:
@@ -110,7 +112,7 @@ def command_safe(line: str) -> str:
 
 
 def _parted(match: re.Match[str]) -> str:
-    return match[1] or r":\:"
+    return match[1] or ":\\"
 
 
 def terminal(text: str, width: int | None = None) -> str:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import os
 import secrets
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -96,7 +96,7 @@ async def open_window(
     place = directory.absolute(state_dir)
     window_id = f"win_{instants.compact(created_at)}_{secrets.token_hex(5)}"
     with contextlib.ExitStack() as sockets:
-        sockets.callback(opening.close_descriptors, wanted)
+        sockets.callback(opening.close_descriptors, wanted)  # only the services hold them then: one that is gone refuses connections
         await asyncio.to_thread(place.mkdir, parents=True, exist_ok=True)
         async with Audit(place, window_id, clock, on_event) as audit:
             await audit.note("window.requested", services=[service.name for service in wanted], ttl_sec=_shown(ttl_sec))
@@ -115,7 +115,7 @@ async def open_window(
             except (Refused, Unavailable) as refusal:
                 await audit.note("window.refused", reason=str(refusal))
                 raise
-            written = await _bring_up(asked, lock, sockets.close, clock, on_event)
+            written = await _bring_up(asked, lock, clock, on_event)
     return Window(written, place, clock, on_event)
 
 
@@ -150,14 +150,13 @@ async def _claim(asked: Opening) -> int:
     return lock
 
 
-async def _bring_up(asked: Opening, lock: int, close_sockets: Callable[[], None], clock: instants.Clock, on_event: Listener | None) -> View:
+async def _bring_up(asked: Opening, lock: int, clock: instants.Clock, on_event: Listener | None) -> View:
     """From the claim to the open window, or back to nothing."""
     with contextlib.ExitStack() as held:
         held.callback(os.close, lock)  # afterwards the lock is the keepers' alone, and its release says that they are gone
         try:
             await opening.refuse_taken(asked)
             running = await _see_through(opening.start_all(asked, lock))
-            close_sockets()  # from here on a service that is gone refuses connections
             await opening.await_ready(asked, running)
             return await opening.settle(asked, running)
         except BaseException as failure:

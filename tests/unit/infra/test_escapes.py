@@ -16,6 +16,8 @@ from windlass.infra import escapes
 
 ANY_TEXT = st.text(st.characters(), max_size=60)
 COMMANDS = [
+    "[::add::x]"[1:],
+    ":::add-mask::x",
     "::add-mask::x",
     "  ::error::x",
     "\t::group::x",
@@ -153,6 +155,13 @@ def test_a_terminal_line_is_visible_and_fits(text, width):
     line = escapes.terminal(text, width)
     assert escapes.visible(line) == line
     assert escapes.columns(line) <= width
+
+
+@given(st.text(":[]#a1 ", max_size=20))
+def test_a_line_may_be_wrapped_anywhere_and_still_no_build_log_obeys(text):
+    line = escapes.terminal(text)
+    assert not any(line[at:].startswith("::") and "::" in line[at + 2 :].split("]")[0] for at in range(len(line)))
+    assert escapes.terminal(line) == line
 
 
 def test_ipv6_addresses_stay_readable_on_a_terminal():
