@@ -24,7 +24,7 @@ _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
 
 _HASH_COMMAND = re.compile(r"##(?=\w*\[)")
 _COLON_COMMAND = re.compile(
-    r"(\[(?![^\]]*::[^\]]*::)[0-9A-Fa-f:.]{2,45}\])|:(?=:)"
+    r"(\[(?![^\]]{0,45}::[^\]]{0,45}::)[0-9A-Fa-f:.]{2,45}\])|:(?=:)"
 )  # the bracket of an IPv6 address, with one :: at most, stays as it is
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Any, Literal
 
 from windlass import model
@@ -50,7 +49,7 @@ def row(cell: Cell, routed: Routed | None, calls: Sequence[Call], verdict: Verdi
 
 
 def _call(call: Call) -> dict[str, Any]:
-    return asdict(call) | {"elapsed_ms": round(call.elapsed_ms, 3), "started_ms": round(call.started_ms, 3)}
+    return {**vars(call), "elapsed_ms": round(call.elapsed_ms, 3), "started_ms": round(call.started_ms, 3)}
 
 
 def call(written: Mapping[str, Any]) -> Call:
