@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import statistics
-import tempfile
-from pathlib import Path
 
+import ground
 import squares
 import sweeping
 from result import Result, Series, Target
@@ -21,8 +20,7 @@ def run(quick: bool) -> Result:
     whole: list[float] = []
     peer: list[float] = []
     asked = [(name, [{"number": squares.example(number)}]) for number, name in enumerate(squares.task_types(AGENTS))]
-    with tempfile.TemporaryDirectory() as made:
-        place = Path(made)
+    with ground.place() as place:
         with squares.stack(AGENTS, DELAY_MS, place) as stack:
             for number in range(rounds):
                 sweep = sweeping.by_windlass(stack, place, number, gate="execution", concurrency=IN_FLIGHT)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
-
+import ground
 import processes
 import squares
 import sweeping
@@ -21,8 +19,7 @@ def run(quick: bool) -> Result:
     sweeps: list[sweeping.Sweep] = []
     scaled: list[float] = []
     agents_cpu: list[float] = []
-    with tempfile.TemporaryDirectory() as made:
-        place = Path(made)
+    with ground.place() as place:
         with squares.stack(AGENTS, DELAY_MS, place) as stack:
             for number in range(rounds):
                 before = processes.cpu_s(stack.agents_pid) + processes.cpu_s(stack.orchestrator_pid)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import statistics
 import sys
-import tempfile
 from pathlib import Path
 
+import ground
 import processes
 from result import Result, Series, Target
 
@@ -24,8 +24,7 @@ def run(quick: bool) -> Result:
         "python -c pass": [sys.executable, "-c", "pass"],
     }
     taken: dict[str, list[float]] = {name: [] for name in commands}
-    with tempfile.TemporaryDirectory() as made:
-        place = Path(made)
+    with ground.place() as place:
         for number in range(pairs + 1):
             for name, argv in commands.items():
                 ended = processes.ended(argv, place)

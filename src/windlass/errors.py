@@ -4,7 +4,8 @@ WindlassError
 ├── Refused              change something and ask again: bad input, usage, configuration (exit 2)
 │   ├── InvalidFleet     a fleet file or its endpoints do not fit; lists every problem
 │   └── UnusableRecord   a record or evidence directory is not what it should be
-├── Unavailable          try again later: a service does not answer or does not come up (exit 1)
+├── Unavailable          try again later: a service does not answer (exit 1)
+│   └── NotOpened        a service of a window did not come up; `results` says how each was found stopped
 └── GivenUp              the work was done as far as it goes, and its answer is no (exit 1)
     └── AgentError       an agent's own refusal, answered as `status: "error"` with a code
         └── BudgetExceeded   a run used up what `budgets` allows
@@ -43,6 +44,15 @@ class UnusableRecord(Refused):
 
 class Unavailable(WindlassError):
     """A service does not answer."""
+
+
+class NotOpened(Unavailable):
+    """A service of the window did not come up; all that did start was stopped, and `results` says how each service was found."""
+
+    def __init__(self, message: str, service: str, results: Sequence[Any]) -> None:
+        self.service = service
+        self.results = tuple(results)
+        super().__init__(message)
 
 
 class GivenUp(WindlassError):

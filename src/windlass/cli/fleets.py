@@ -8,6 +8,7 @@ from windlass import fleet as fleets
 from windlass import settings
 from windlass.errors import InvalidFleet
 from windlass.fleet import Fleet
+from windlass.infra import bearer
 
 
 def resolved(found: settings.Settings, file: Path | None, agents_url: str | None) -> Fleet:
@@ -39,4 +40,4 @@ def tokens(found: settings.Settings, fleet: Fleet) -> dict[str, str]:
     ]
     if missing:
         raise InvalidFleet(f"fleet {fleet.name}", missing)
-    return {variable: value for variable, value in values.items() if value}
+    return {variable: bearer.usable(variable, value) for variable, value in values.items() if value}

@@ -52,6 +52,7 @@ def command(
     from windlass.cli import fleets as tokens
     from windlass.cli import loop
     from windlass.cli.progress import SweepProgress
+    from windlass.infra import bearer
     from windlass.sweep import conduct, plan
 
     found = settings.Settings.load(Path.cwd())
@@ -72,6 +73,8 @@ def command(
         service_token=found.text(settings.SERVICE_TOKEN) if keep_open else None,
         environment=dict(os.environ),
     )
+    if request.service_token:
+        bearer.usable(settings.SERVICE_TOKEN.variable, request.service_token)
     loop.allow_many_files()
     with SweepProgress(stages=3) as progress:
         teller = _Teller(progress, silent=as_json)

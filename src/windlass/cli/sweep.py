@@ -58,7 +58,7 @@ def command(
     import os
 
     from windlass.cli import fleets, places
-    from windlass.infra import addresses, instants
+    from windlass.infra import addresses, bearer, instants
     from windlass.sweep import conduct, plan, probes
     from windlass.sweep.run import Access
 
@@ -75,7 +75,7 @@ def command(
         raise Refused(f"ORCHESTRATOR_URL: {failure}") from failure
     access = Access(
         orchestrator_url=url,
-        token=found.required(settings.SERVICE_TOKEN),
+        token=bearer.usable(settings.SERVICE_TOKEN.variable, found.required(settings.SERVICE_TOKEN)),
         agent_tokens=fleets.tokens(found, fleet),
         concurrency=concurrency,
         timeout_s=found.seconds(settings.TIMEOUT_SECS, timeout),

@@ -27,6 +27,9 @@ MAX_BODY = 4 * 1024 * 1024
 KEPT_OF_TOO_LARGE = 64 * 1024
 """Bytes that are kept of an answer that is too large."""
 
+_LONGEST_FORM = 12
+"""Bytes that one character of a secret takes in the longest form that is redacted (`\\u0041` in UTF-16)."""
+
 Stage = Literal["dispatch", "execute", "prove"]
 
 
@@ -161,8 +164,7 @@ class Sweeper:
         async with self._in_flight:
             started = time.perf_counter()
             answer = await http.call(self._client, "POST", url, body=body, headers=headers, timeout_s=self.access.timeout_s, cap=MAX_BODY)
-        received = answer.body[:KEPT_OF_TOO_LARGE] if answer.fault == "TOO_LARGE" else answer.body
-        kept = self._redactor.bytes(received)
+        kept = self._kept(answer)
         call = Call(
             kind=kind,
             http=answer.status,
@@ -175,6 +177,13 @@ class Sweeper:
             detail=self._redactor.text(answer.detail),
         )
         return call, kept
+
+    def _kept(self, answer: http.Answer) -> bytes:
+        """What is stored of an answer. Of one that was cut, the end may be the first part of a secret, which no redactor knows: it goes."""
+        if answer.fault is None:
+            return self._redactor.bytes(answer.body)
+        whole = answer.body[: len(answer.body) - _LONGEST_FORM * max(map(len, self.access.secrets))]
+        return self._redactor.bytes(whole)[:KEPT_OF_TOO_LARGE]
 
     def _read(self, cell: Cell, kind: Kind, call: Call, answer: bytes) -> Reading:
         wanted = Wanted(request_id=self.plan.request_id(cell, kind), task_type=cell.task_type, output_schema=cell.output_schema)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
-from windlass.errors import Unavailable
+from windlass.errors import NotOpened, Unavailable
 from windlass.infra import instants
 from windlass.windows import locks, orders, process, readiness, rules, uptime, view
 from windlass.windows.audit import Audit
@@ -22,15 +22,6 @@ from windlass.windows.view import View
 
 _NOBODY_CLOSES_S = 0.1
 """No longer than this for the closing lock: its holder waits for this opening to let go."""
-
-
-class NotOpened(Unavailable):
-    """A service of the window did not come up; all that did start was stopped, and `results` says how each service was found."""
-
-    def __init__(self, message: str, service: str, results: Sequence[Stopped]) -> None:
-        self.service = service
-        self.results = tuple(results)
-        super().__init__(message)
 
 
 class NotUp(Exception):  # never leaves the package: becomes `NotOpened` when everything is stopped

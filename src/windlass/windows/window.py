@@ -10,22 +10,20 @@ import asyncio
 import contextlib
 import os
 import secrets
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Iterable
 from pathlib import Path
-from typing import Any, TypeVar
 
-from windlass.errors import GivenUp, Refused, Unavailable, UnusableRecord
+from windlass.errors import GivenUp, NotOpened, Refused, Unavailable, UnusableRecord
 from windlass.infra import instants
+from windlass.infra.completion import see_through
 from windlass.windows import directory, locks, opening, rules, uptime, view
 from windlass.windows.audit import Audit, Listener
 from windlass.windows.directory import Status, close_directory, status_directory
-from windlass.windows.opening import NotOpened, NotUp, Opening
+from windlass.windows.opening import NotUp, Opening
 from windlass.windows.rules import Reason, Service
 from windlass.windows.view import Closed, View
 
 __all__ = ["Closed", "NotOpened", "Status", "Window", "close_directory", "open_window", "opened", "status_directory"]
-
-T = TypeVar("T")
 
 
 class Window:
@@ -69,9 +67,9 @@ async def opened(
         yield window
     except BaseException:
         if not keep_open:
-            await _see_through(window.close("shutdown"))
+            await see_through(window.close("shutdown"))
         raise
-    if not keep_open and (closed := await _see_through(window.close())).state == "stuck":
+    if not keep_open and (closed := await see_through(window.close())).state == "stuck":
         stuck = ", ".join(result.service for result in closed.results if result.state == "stuck")
         raise GivenUp(f"the window {window.window_id} is stuck: the end of {stuck or 'a keeper'} could not be confirmed")
 
@@ -156,30 +154,14 @@ async def _bring_up(asked: Opening, lock: int, clock: instants.Clock, on_event: 
         held.callback(os.close, lock)  # afterwards the lock is the keepers' alone, and its release says that they are gone
         try:
             await opening.refuse_taken(asked)
-            running = await _see_through(opening.start_all(asked, lock))
+            running = await see_through(opening.start_all(asked, lock))
             await opening.await_ready(asked, running)
             return await opening.settle(asked, running)
         except BaseException as failure:
             held.close()
             reason: Reason = "start_failed" if isinstance(failure, Exception) else "shutdown"
             closing = close_directory(asked.state_dir, reason, clock=clock, on_event=on_event, window_id=asked.window_id)
-            closed = await _see_through(closing)
+            closed = await see_through(closing)
             if isinstance(failure, NotUp):
                 raise opening.explained(failure, closed.results) from None
             raise
-
-
-async def _see_through(work: Coroutine[Any, Any, T]) -> T:
-    """Await work that must not be left half done: a cancellation is kept until it has ended."""
-    task = asyncio.ensure_future(work)
-    cancelled: asyncio.CancelledError | None = None
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError as exc:
-            cancelled = exc
-    if cancelled is not None:
-        if not task.cancelled():
-            task.exception()  # seen: it would be reported as never retrieved
-        raise cancelled
-    return task.result()

@@ -1,6 +1,5 @@
 """junit.xml shows every cell, try and gate as a test case, and hides none."""
 
-import time
 import xml.etree.ElementTree as ET
 from typing import Any
 
@@ -87,10 +86,3 @@ def test_hostile_text_stays_text(text):
     (case,) = cases["task types"]
     assert [child.tag for child in case] == ["failure"]
     assert len(case.attrib) == 3
-
-
-def test_a_thousand_rows_take_less_than_60_ms():
-    sweep = samples.large(1000)
-    began = time.process_time()
-    junit.render(sweep)
-    assert time.process_time() - began < 0.06

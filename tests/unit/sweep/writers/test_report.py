@@ -4,7 +4,6 @@ import base64
 import hashlib
 import re
 import shlex
-import time
 from collections.abc import Callable
 from html.parser import HTMLParser
 from typing import Any
@@ -127,11 +126,3 @@ def test_a_command_that_names_a_strangers_path_is_quoted():
     page = Page(report.render(samples.sweep(bodies="a; rm -rf '$(x)'")))
     command = next(text for text in page.texts if text.startswith("(cd -- "))
     assert shlex.split(command, comments=False)[2] == "a; rm -rf '$(x)'"
-
-
-def test_a_thousand_rows_take_less_than_500_ms():
-    sweep = samples.large(1000)
-    report.render(samples.sweep())
-    began = time.process_time()
-    report.render(sweep)
-    assert time.process_time() - began < 0.5
