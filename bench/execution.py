@@ -20,13 +20,12 @@ def run(quick: bool) -> Result:
     whole: list[float] = []
     peer: list[float] = []
     asked = [(name, [{"number": squares.example(number)}]) for number, name in enumerate(squares.task_types(AGENTS))]
-    with ground.place() as place:
-        with squares.stack(AGENTS, DELAY_MS, place) as stack:
-            for number in range(rounds):
-                sweep = sweeping.by_windlass(stack, place, number, gate="execution", concurrency=IN_FLIGHT)
-                ours.append(sweep.seconds)
-                whole.append(sweep.process.seconds)
-                peer.append(sweeping.one_after_the_other(stack, asked))
+    with ground.place() as place, squares.stack(AGENTS, DELAY_MS, place) as stack:
+        for number in range(rounds):
+            sweep = sweeping.by_windlass(stack, place, gate="execution", concurrency=IN_FLIGHT)
+            ours.append(sweep.seconds)
+            whole.append(sweep.process.seconds)
+            peer.append(sweeping.one_after_the_other(stack, asked))
     ratio = statistics.median(theirs / mine for theirs, mine in zip(peer, ours, strict=True))
     return Result(
         name="execution",

@@ -19,13 +19,12 @@ def run(quick: bool) -> Result:
     sweeps: list[sweeping.Sweep] = []
     scaled: list[float] = []
     agents_cpu: list[float] = []
-    with ground.place() as place:
-        with squares.stack(AGENTS, DELAY_MS, place) as stack:
-            for number in range(rounds):
-                before = processes.cpu_s(stack.agents_pid) + processes.cpu_s(stack.orchestrator_pid)
-                sweeps.append(sweeping.by_windlass(stack, place, number, gate="proof", concurrency=IN_FLIGHT))
-                agents_cpu.append(processes.cpu_s(stack.agents_pid) + processes.cpu_s(stack.orchestrator_pid) - before)
-                scaled.append(sweeping.one_after_the_other(stack, _calls(number * sample, sample)) * AGENTS / sample)
+    with ground.place() as place, squares.stack(AGENTS, DELAY_MS, place) as stack:
+        for number in range(rounds):
+            before = processes.cpu_s(stack.agents_pid) + processes.cpu_s(stack.orchestrator_pid)
+            sweeps.append(sweeping.by_windlass(stack, place, gate="proof", concurrency=IN_FLIGHT))
+            agents_cpu.append(processes.cpu_s(stack.agents_pid) + processes.cpu_s(stack.orchestrator_pid) - before)
+            scaled.append(sweeping.one_after_the_other(stack, _calls(number * sample, sample)) * AGENTS / sample)
     run_calls = sum(call["kind"] != "dispatch" for row in sweeps[0].evidence["rows"] for call in row["calls"])
     ideal = run_calls * DELAY_MS / 1000 / IN_FLIGHT
     ours = Series(what="first request to last row", unit="s", values=[sweep.seconds for sweep in sweeps])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 import urllib.request
 from collections.abc import Sequence
@@ -29,9 +30,9 @@ class Sweep:
         return float(self.evidence["duration_ms"]) / 1000
 
 
-def by_windlass(stack: Stack, place: Path, number: int, *, gate: str, concurrency: int) -> Sweep:
+def by_windlass(stack: Stack, place: Path, *, gate: str, concurrency: int) -> Sweep:
     """A whole `windlass sweep` as a process; raises when it does not pass, since the time of a failure says nothing."""
-    out = place / f"sweep-{number}"
+    out = place / f"sweep-{secrets.token_hex(6)}"  # a new name: by its hash `ground.place` gets another group of inodes for it
     argv = [*processes.WINDLASS, "sweep", "--fleet", str(stack.fleet), "--orchestrator-url", stack.orchestrator_url]
     ended = processes.ended([*argv, "--gate", gate, "--concurrency", str(concurrency), "--out", str(out)], place)
     if ended.code != 0:

@@ -30,8 +30,8 @@ class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, populate_by_name=True, str_strip_whitespace=False)
 
 
-class DispatchRequest(_Body):
-    """What a caller asks of the orchestrator: route (or run) one task."""
+class _Request(_Body):
+    """What every request for a task says; lives as long as the request."""
 
     task_type: Name
     request_id: Name
@@ -42,6 +42,11 @@ class DispatchRequest(_Body):
     risk_tier: RiskTier = "NON_SENSITIVE"
     domain_id: OptionalText = "clinical"
     inputs: dict[str, Any] = Field(default_factory=dict)
+
+
+class DispatchRequest(_Request):
+    """What a caller asks of the orchestrator: route (or run) one task."""
+
     budgets: dict[str, Any] = Field(default_factory=dict)
 
 
@@ -70,18 +75,9 @@ class Budgets(BaseModel):
         return tuple(sorted(self.model_extra or {}))
 
 
-class RunRequest(_Body):
+class RunRequest(_Request):
     """What an agent is asked to do. `input` is an alias of `inputs`: some clients send the singular."""
 
-    request_id: Name
-    task_type: Name
-    workflow_id: OptionalText = None
-    stage_id: OptionalText = None
-    user_id: OptionalText = None
-    mode: Mode = "DEMO"
-    risk_tier: RiskTier = "NON_SENSITIVE"
-    domain_id: OptionalText = "clinical"
-    inputs: dict[str, Any] = Field(default_factory=dict)
     budgets: Budgets = Field(default_factory=Budgets)
 
     @model_validator(mode="before")

@@ -1,21 +1,94 @@
-"""JSON Schema 2020-12 that a stranger may write: patterns run on RE2 in linear time, and no reference leaves the schema."""
+"""JSON Schema 2020-12 that a stranger may write, checked against a value that another stranger sent: bounded work, and no reference leaves.
+
+Patterns run on RE2 in linear time wherever a schema may hold one, equal items are found without comparing each with each, and the
+references that one check may follow are counted: a few nested ones can stand for billions.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
+from itertools import islice
 from typing import Any
 
 import orjson
 import re2
-from jsonschema import Draft202012Validator, ValidationError
+from jsonschema import Draft202012Validator, FormatChecker, ValidationError
 from jsonschema.exceptions import SchemaError, best_match
 from jsonschema.validators import extend
 from referencing import Registry
 from referencing.exceptions import Unresolvable
+from referencing.jsonschema import DRAFT202012
+
+from windlass import model
 
 Check = Callable[[Any], str | None]
 """Given a value: None, or where and why it does not fit."""
+
+MAX_REFERENCES = 200_000
+"""References that one check follows, about two seconds of work."""
+_MAX_PROBLEMS = 100
+_MAX_REASON = 1000
+_NAMED = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
+_VALUES = frozenset({"const", "enum", "default", "examples"})
+_NO_FORMATS = FormatChecker(formats=())  # the default one would try every pattern on `re`
+_QUIET = re2.Options()
+_QUIET.log_errors = False  # RE2 writes to stderr by itself otherwise
+
+
+class _TooManyReferencesError(Exception):
+    """A check has followed more references than it may."""
+
+
+def compiled(schema: Mapping[str, Any]) -> Check:
+    """A check for `schema`; raises ValueError that says what is wrong with the schema itself. Equal schemas share one check."""
+    try:
+        return _compiled(orjson.dumps(schema, option=orjson.OPT_SORT_KEYS))
+    except orjson.JSONEncodeError as failure:
+        raise ValueError(f"is not JSON: {failure}") from failure
+
+
+@lru_cache(maxsize=4096)
+def _compiled(canonical: bytes) -> Check:
+    schema = orjson.loads(canonical)
+    try:
+        Draft202012Validator.check_schema(schema, format_checker=_NO_FORMATS)
+        parts = list(_parts(schema))
+    except SchemaError as failure:
+        raise ValueError(model.clip(f"{failure.json_path}: {failure.message}", _MAX_REASON)) from failure
+    except RecursionError as failure:
+        raise ValueError("is nested too deeply") from failure
+    _refuse_bad_patterns(parts)
+    _refuse_outer_references(schema, parts)
+    left = 0
+
+    def followed(keyword: str) -> Callable[..., Iterator[ValidationError]]:
+        def follow(validator: Any, reference: str, instance: Any, part: Any) -> Iterator[ValidationError]:
+            nonlocal left
+            left -= 1
+            if left < 0:
+                raise _TooManyReferencesError
+            yield from Draft202012Validator.VALIDATORS[keyword](validator, reference, instance, part) or ()
+
+        return follow
+
+    counting = extend(_Validator, {keyword: followed(keyword) for keyword in ("$ref", "$dynamicRef")})  # type: ignore[no-untyped-call]  # so in the stubs
+    validator = counting(schema, registry=Registry())
+
+    def check(value: Any) -> str | None:
+        nonlocal left
+        left = MAX_REFERENCES
+        try:
+            problem = best_match(islice(validator.iter_errors(value), _MAX_PROBLEMS))
+        except Unresolvable as failure:
+            return f"the schema refers to {failure.ref!r}, which is not inside it"
+        except RecursionError:
+            return "the value or the schema is nested too deeply"
+        except _TooManyReferencesError:
+            return f"the schema follows more than {MAX_REFERENCES} references for this value"
+        return model.clip(f"{problem.json_path}: {problem.message}", _MAX_REASON) if problem else None
+
+    return check
 
 
 def _pattern(_validator: Any, pattern: str, instance: Any, _schema: Any) -> Iterator[ValidationError]:
@@ -31,47 +104,78 @@ def _pattern_properties(validator: Any, patterns: Mapping[str, Any], instance: A
                     yield from validator.descend(value, schema, path=key, schema_path=pattern)
 
 
-_Validator = extend(Draft202012Validator, {"pattern": _pattern, "patternProperties": _pattern_properties})  # type: ignore[no-untyped-call]  # jsonschema publishes no type for it
+def _additional_properties(validator: Any, allowed: Any, instance: Any, schema: Any) -> Iterator[ValidationError]:
+    if not isinstance(instance, dict):
+        return
+    named, patterns = schema.get("properties", {}), schema.get("patternProperties", {})
+    extras = [key for key in instance if key not in named and not any(re2.search(pattern, key) for pattern in patterns)]
+    if isinstance(allowed, dict):
+        for key in extras:
+            yield from validator.descend(instance[key], allowed, path=key)
+    elif extras and not allowed:
+        yield ValidationError(f"has keys that are not allowed: {', '.join(map(repr, extras[:10]))}")
 
 
-def compiled(schema: Mapping[str, Any]) -> Check:
-    """A check for `schema`; raises ValueError that says what is wrong with the schema itself. Equal schemas share one check."""
-    return _compiled(orjson.dumps(schema, option=orjson.OPT_SORT_KEYS))
+def _unique_items(_validator: Any, wanted: bool, instance: Any, _schema: Any) -> Iterator[ValidationError]:  # noqa: FBT001  # jsonschema calls it so
+    if wanted and isinstance(instance, list) and len(set(map(_frozen, instance))) < len(instance):
+        yield ValidationError("has items that are equal")
 
 
-@lru_cache(maxsize=4096)
-def _compiled(canonical: bytes) -> Check:
-    schema = orjson.loads(canonical)
-    try:
-        Draft202012Validator.check_schema(schema)
-        for pattern in _patterns(schema):
-            re2.compile(pattern)
-    except SchemaError as failure:
-        raise ValueError(f"{failure.json_path}: {failure.message}") from failure
-    except re2.error as failure:
-        raise ValueError(f"a pattern is not RE2: {failure}") from failure
-    validator = _Validator(schema, registry=Registry())
-
-    def check(value: Any) -> str | None:
-        try:
-            problem = best_match(validator.iter_errors(value))
-        except Unresolvable as failure:
-            return f"the schema refers to {failure.ref!r}, which is not inside it"
-        except RecursionError:
-            return "the value or the schema is nested too deeply"
-        return f"{problem.json_path}: {problem.message}" if problem else None
-
-    return check
+def _frozen(value: Any) -> Any:
+    """A hashable value, equal for values that JSON Schema takes for equal: `1` is `1.0` and not `true`."""
+    if isinstance(value, dict):
+        return "object", frozenset((key, _frozen(item)) for key, item in value.items())
+    if isinstance(value, list):
+        return "array", tuple(map(_frozen, value))
+    return ("boolean", value) if isinstance(value, bool) else value
 
 
-def _patterns(schema: Any) -> Iterator[str]:
-    if isinstance(schema, dict):
-        if isinstance(schema.get("pattern"), str):
-            yield schema["pattern"]
-        if isinstance(schema.get("patternProperties"), dict):
-            yield from schema["patternProperties"]
-        for value in schema.values():
-            yield from _patterns(value)
-    elif isinstance(schema, list):
-        for value in schema:
-            yield from _patterns(value)
+_Validator = extend(  # type: ignore[no-untyped-call]  # so in the stubs
+    Draft202012Validator,
+    {
+        "pattern": _pattern,
+        "patternProperties": _pattern_properties,
+        "additionalProperties": _additional_properties,
+        "uniqueItems": _unique_items,
+    },
+)
+
+
+def _refuse_bad_patterns(parts: list[dict[str, Any]]) -> None:
+    if any("unevaluatedProperties" in part for part in parts) and any("patternProperties" in part for part in parts):
+        raise ValueError("unevaluatedProperties and patternProperties are not taken in one schema: they would run patterns outside RE2")
+    for part in parts:
+        for pattern in ([part["pattern"]] if "pattern" in part else []) + list(part.get("patternProperties", ())):
+            try:
+                re2.compile(pattern, options=_QUIET)
+            except re2.error as failure:
+                said = failure.args[0]
+                raise ValueError(f"the pattern {pattern!r} is not RE2: {said.decode() if isinstance(said, bytes) else said}") from failure
+
+
+def _refuse_outer_references(schema: Any, parts: list[dict[str, Any]]) -> None:
+    """Raise for a reference that leads nowhere. Where a part has its own `$id`, a check says it when it meets one."""
+    if any("$id" in part for part in parts):
+        return
+    resolver = Registry().resolver_with_root(DRAFT202012.create_resource(schema))
+    for part in parts:
+        for reference in (part[keyword] for keyword in ("$ref", "$dynamicRef") if keyword in part):
+            try:
+                resolver.lookup(reference)
+            except Unresolvable as failure:
+                raise ValueError(f"refers to {reference!r}, which is not inside it") from failure
+
+
+def _parts(schema: Any) -> Iterator[dict[str, Any]]:
+    """Every object of a schema that is a schema itself; what stands under `const` or names a property is none."""
+    if isinstance(schema, list):
+        for item in schema:
+            yield from _parts(item)
+    elif isinstance(schema, dict):
+        yield schema
+        for key, value in schema.items():
+            if key in _NAMED and isinstance(value, dict):
+                for part in value.values():
+                    yield from _parts(part)
+            elif key not in _VALUES:
+                yield from _parts(value)
