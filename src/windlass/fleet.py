@@ -7,18 +7,20 @@ from a file that a stranger wrote (`read`) or is the built-in one (`reference`).
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import orjson
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
+from yaml.composer import Composer
 
 from windlass import model
 from windlass.agents import catalogue
 from windlass.errors import InvalidFleet
-from windlass.infra import addresses
+from windlass.infra import addresses, escapes
 
 AGENT_TOKEN = "WINDLASS_AGENT_TOKEN"  # the name of the variable, not a token
 ENDPOINTS = "AGENT_ENDPOINTS_JSON"
@@ -26,6 +28,7 @@ REFERENCE_PROBE = "reference"
 """A task's `probe` of this name is the one that the catalogue has for its task type."""
 _MAX_FILE = 16 * 1024 * 1024
 _MAX_NODES = 2_000_000
+_MAX_LISTED = 50
 
 Key = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.:-]*$")]
 
@@ -89,22 +92,23 @@ class Fleet(_Part):
 def read(path: Path) -> Fleet:
     """The fleet in a YAML (or JSON) file; raises InvalidFleet with every problem, each naming its field."""
     try:
-        content = path.read_bytes()
-    except OSError as failure:
-        raise InvalidFleet(str(path), [f"can't be read: {failure.strerror}"]) from failure
+        with path.open("rb") as file:
+            content = file.read(_MAX_FILE + 1)
+    except (OSError, ValueError) as failure:
+        raise _invalid(str(path), [f"can't be read: {getattr(failure, 'strerror', None) or failure}"]) from failure
     if len(content) > _MAX_FILE:
-        raise InvalidFleet(str(path), [f"is larger than {_MAX_FILE // 2**20} MiB"])
+        raise _invalid(str(path), [f"is larger than {_MAX_FILE // 2**20} MiB"])
     document = _parsed(str(path), content)
     try:
         fleet = Fleet.model_validate(document)
     except ValidationError as failure:
         known = {*Fleet.model_fields, *AgentEntry.model_fields, *Task.model_fields, *Example.model_fields}
-        raise InvalidFleet(str(path), _listed(failure, known)) from failure
+        raise _invalid(str(path), _listed(failure, known)) from failure
     except RecursionError as failure:
-        raise InvalidFleet(str(path), ["is nested too deeply"]) from failure
+        raise _invalid(str(path), ["is nested too deeply"]) from failure
     problems = list(_problems(fleet))
     if problems:
-        raise InvalidFleet(str(path), problems)
+        raise _invalid(str(path), problems)
     return _with_bare_urls(fleet)
 
 
@@ -132,9 +136,9 @@ def with_endpoints(fleet: Fleet, endpoints_json: str | None) -> Fleet:
     try:
         pairs = orjson.loads(endpoints_json)
     except orjson.JSONDecodeError as failure:
-        raise InvalidFleet(ENDPOINTS, [f"is not JSON: {failure}"]) from failure
+        raise _invalid(ENDPOINTS, [f"is not JSON: {failure}"]) from failure
     if not isinstance(pairs, dict):
-        raise InvalidFleet(ENDPOINTS, ["must be an object: agent name → base URL"])
+        raise _invalid(ENDPOINTS, ["must be an object: agent name → base URL"])
     problems: list[str] = []
     entries = dict(fleet.agents)
     for name, url in pairs.items():
@@ -147,9 +151,10 @@ def with_endpoints(fleet: Fleet, endpoints_json: str | None) -> Fleet:
                 entries[name] = entries[name].model_copy(update={"url": addresses.base_url(url)})
             except ValueError as failure:
                 problems.append(f"{name}: {failure}")
-    problems += _repeated_keys(endpoints_json)
+    if all(isinstance(url, str) for url in pairs.values()):  # what is deeper than that is refused above, and may be too deep to read again
+        problems += _repeated_keys(endpoints_json)
     if problems:
-        raise InvalidFleet(ENDPOINTS, problems)
+        raise _invalid(ENDPOINTS, problems)
     return fleet.model_copy(update={"agents": entries})
 
 
@@ -208,7 +213,14 @@ def _base(url: str) -> str:
     try:
         return addresses.base_url(url)
     except ValueError as failure:
-        raise InvalidFleet("--agents-url", [str(failure)]) from failure
+        raise _invalid("--agents-url", [str(failure)]) from failure
+
+
+def _invalid(source: str, problems: Sequence[str]) -> InvalidFleet:
+    """The error that lists the problems. They quote a stranger's file: made harmless here, because the error is printed as it is."""
+    listed = [escapes.terminal(model.clip(problem, 1000)) for problem in problems[:_MAX_LISTED]]
+    more = len(problems) - len(listed)
+    return InvalidFleet(escapes.terminal(source), [*listed, f"and {more} more"] if more else listed)
 
 
 def _listed(failure: ValidationError, known: set[str]) -> list[str]:
@@ -222,8 +234,15 @@ def _listed(failure: ValidationError, known: set[str]) -> list[str]:
     return listed
 
 
-class _StrictLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # chosen at run time: the C loader is 20 times faster
-    """A safe YAML loader that refuses a key given twice. Lives as long as one parse."""
+class _StrictLoader(Composer, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]  # chosen at run time: the C parser is fast
+    """A safe YAML loader that refuses a key given twice. Lives as long as one parse.
+
+    Nodes are composed in Python: the C composer recurses on the C stack, and a deeply nested file ends the process there.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__()
+        getattr(yaml, "CSafeLoader", yaml.SafeLoader).__init__(self, content)
 
 
 def _mapping(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
@@ -235,11 +254,15 @@ def _mapping(loader: Any, node: yaml.MappingNode) -> dict[Any, Any]:
         if key in seen:
             raise yaml.constructor.ConstructorError(None, None, f"the key {key!r} is given twice", key_node.start_mark)
         seen.add(key)
-    loader.flatten_mapping(node)
     return {loader.construct_object(key, deep=True): loader.construct_object(value, deep=True) for key, value in node.value}
 
 
+def _no_merge(_loader: Any, node: yaml.Node) -> Any:
+    raise yaml.constructor.ConstructorError(None, None, "the merge key << is not taken; write the keys out", node.start_mark)
+
+
 _StrictLoader.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _mapping)
+_StrictLoader.add_constructor("tag:yaml.org,2002:merge", _no_merge)
 _StrictLoader.add_constructor("tag:yaml.org,2002:timestamp", lambda loader, node: loader.construct_yaml_str(node))
 
 
@@ -247,27 +270,47 @@ def _parsed(source: str, content: bytes) -> Any:
     try:
         document = yaml.load(content, Loader=_StrictLoader)  # noqa: S506  # the loader is a SafeLoader
     except yaml.YAMLError as failure:
-        raise InvalidFleet(source, [" ".join(str(failure).split())]) from failure
-    except (RecursionError, ValueError) as failure:
-        raise InvalidFleet(source, [f"is not usable YAML: {failure}"]) from failure
+        raise _invalid(source, [" ".join(str(failure).split())]) from failure
+    except RecursionError as failure:
+        raise _invalid(source, ["is nested too deeply"]) from failure
+    except ValueError as failure:
+        raise _invalid(source, [f"is not usable YAML: {failure}"]) from failure
     try:
-        _count(document, 0, 0)
-    except OverflowError as failure:
-        raise InvalidFleet(source, [str(failure)]) from failure
+        _count(document, 0, ())
+    except (OverflowError, TypeError) as failure:
+        raise _invalid(source, [str(failure)]) from failure
     if not isinstance(document, Mapping):
-        raise InvalidFleet(source, ["must be a mapping with name, agents and tasks"])
+        raise _invalid(source, ["must be a mapping with name, agents and tasks"])
     return document
 
 
-def _count(value: Any, total: int, depth: int) -> int:
-    """How many nodes the document has with its aliases written out: a few nested aliases can stand for billions."""
-    if total > _MAX_NODES or depth > 100:
+def _count(value: Any, total: int, path: tuple[str, ...]) -> int:
+    """How many nodes the document has with its aliases written out: a few nested aliases can stand for billions.
+
+    Raises TypeError for a value that JSON can't carry: what agents are asked must be what is hashed and committed to.
+    """
+    if total > _MAX_NODES or len(path) > 100:
         raise OverflowError(f"has more than {_MAX_NODES} values or more than 100 levels, aliases written out")
-    children = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
     total += 1
-    for child in children:
-        total = _count(child, total, depth + 1)
+    if isinstance(value, dict):
+        for key, child in value.items():
+            total = _count(child, total, (*path, key))
+    elif isinstance(value, list):
+        for place, child in enumerate(value):
+            total = _count(child, total, (*path, str(place)))
+    elif not _is_json(value):
+        raise TypeError(f"{'.'.join(path)}: is a value that JSON can't carry: {model.clip(repr(value), 80)}")
     return total
+
+
+def _is_json(value: Any) -> bool:
+    match value:
+        case float():
+            return math.isfinite(value)
+        case int():
+            return -(2**63) <= value < 2**64
+        case _:
+            return value is None or isinstance(value, str)
 
 
 def _repeated_keys(document: str) -> list[str]:

@@ -27,43 +27,45 @@ class SweepProgress:
         self._bars: dict[str, TaskID] = {}
 
     def __enter__(self) -> Self:
-        if sys.stderr.isatty():
-            from rich.console import Console
-            from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-            columns = (
-                TextColumn("  {task.description:<9}"),
-                MofNCompleteColumn(),
-                BarColumn(bar_width=40),
-                TimeElapsedColumn(),
-                TextColumn("{task.fields[note]}"),
-            )
-            self._progress = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
-            self._progress.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, failure: BaseException | None, trace: TracebackType | None) -> None:
-        if self._progress:
-            self._progress.stop()
+        self._clear()
 
     def expect(self, total: int) -> None:
         """Say how many cells there are, before the first moment."""
         self._total = total
 
     def print(self, line: str) -> None:
-        """A line of the story, above the bars."""
-        if self._progress and self._bars:
-            self._progress.stop()
-            self._bars = {}
+        """A line of the story, in place of the bars."""
+        self._clear()
         click.echo(line)
 
     def __call__(self, moment: Moment) -> None:
         """A cell has left a stage."""
         self._failed[moment.stage] += not moment.passed
-        if self._progress is None:
-            return
-        if not self._bars:
-            self._bars = {stage: self._progress.add_task(stage, total=self._total, note="") for stage in self._stages}
-        if moment.stage in self._bars:
+        if self._progress is None and sys.stderr.isatty():
+            self._draw()
+        if self._progress and moment.stage in self._bars:
             failed = self._failed[moment.stage]
             self._progress.update(self._bars[moment.stage], advance=1, note=f"[red]{failed} failed[/red]" if failed else "")
+
+    def _draw(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        columns = (
+            TextColumn("  {task.description:<9}"),
+            MofNCompleteColumn(),
+            BarColumn(bar_width=40),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}"),
+        )
+        self._progress = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
+        self._bars = {stage: self._progress.add_task(stage, total=self._total, note="") for stage in self._stages}
+        self._progress.start()
+
+    def _clear(self) -> None:
+        if self._progress:
+            self._progress.stop()
+        self._progress, self._bars = None, {}

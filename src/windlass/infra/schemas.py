@@ -150,7 +150,7 @@ def _refuse_bad_patterns(parts: list[dict[str, Any]]) -> None:
                 re2.compile(pattern, options=_QUIET)
             except re2.error as failure:
                 said = failure.args[0]
-                raise ValueError(f"the pattern {pattern!r} is not RE2: {said.decode() if isinstance(said, bytes) else said}") from failure
+                raise ValueError(f"the pattern {model.clip(repr(pattern), 100)} is not RE2: {said.decode() if isinstance(said, bytes) else said}") from failure
 
 
 def _refuse_outer_references(schema: Any, parts: list[dict[str, Any]]) -> None:
