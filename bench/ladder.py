@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import ground
 import processes
 import squares
@@ -13,7 +15,7 @@ OVERHEAD_S = 1.5
 MEMORY_MIB = 300.0
 
 
-def run(quick: bool) -> Result:
+def run(*, quick: bool) -> Result:
     """Rounds in turn: ours over all agents, the sequential client over a sample of them, which is then scaled to all."""
     rounds, sample = (1, 20) if quick else (5, 20)
     sweeps: list[sweeping.Sweep] = []
@@ -47,17 +49,17 @@ def run(quick: bool) -> Result:
         ],
         notes=[
             f"ideal: {run_calls:,} run calls × {DELAY_MS:.0f} ms / {IN_FLIGHT} in flight = {ideal:.2f} s; the target is that + {OVERHEAD_S} s",
-            f"the sequential client made the calls of {sample} agents a round; its time is scaled to {AGENTS:,}: {peer.median / ours.median:.0f} × ours",
+            f"the sequential client called {sample} agents a round; its time is scaled to {AGENTS:,}: {peer.median / ours.median:.0f} × ours",
             "sweep, orchestrator and all agents share this machine's cores; the agents are a bare uvloop protocol that squares a number",
         ],
     )
 
 
-def _calls(start: int, count: int) -> list[tuple[str, list[dict[str, object]]]]:
+def _calls(start: int, count: int) -> list[tuple[str, list[dict[str, Any]]]]:
     """The calls that the ladder makes for some agents: first, second and first example again, and the invalid one."""
     names = squares.task_types(AGENTS)
     chosen = [number % AGENTS for number in range(start, start + count)]
     return [
-        (names[number], [{"number": squares.example(number) + more} for more in (0, 5000, 0)] + [{"number": f"no number {number}"}])
+        (names[number], [{"number": asked} for asked in (*squares.examples(number), squares.examples(number)[0], squares.invalid(number))])
         for number in chosen
     ]
