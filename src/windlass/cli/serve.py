@@ -117,7 +117,7 @@ def executor(
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as failure:
         raise Refused(f"--store {directory}: can't be made: {failure.strerror}") from failure
-    service = app.create({name: known[name] for name in wanted}, token=token, store=directory)
+    service = app.create({name: known[name] for name in wanted}, token=token, store=directory, docs=address in _LOOPBACK)
     server.serve(service, host=host, port=port, fd=fd, log_level=log_level, ready=_announce(f"executor: {len(wanted)} agents"))
 
 

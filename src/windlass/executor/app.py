@@ -33,8 +33,11 @@ HEARTBEAT_S = 10.0
 """Seconds of silence on a stream after which a `status` event says that the run goes on."""
 
 
-def create(agents: Mapping[str, Agent[Any]], *, token: str | None, store: Path) -> FastAPI:
-    """The service for these agents (name → agent); with `token`, runs ask for it. `store` is where agents keep what outlives a run."""
+def create(agents: Mapping[str, Agent[Any]], *, token: str | None, store: Path, docs: bool = True) -> FastAPI:
+    """The service for these agents (name → agent); with `token`, runs ask for it. `store` is where agents keep what outlives a run.
+
+    `docs`: whether /docs and /openapi.json answer; off loopback they should not.
+    """
     hosted = {name: Hosted(agent, store) for name, agent in agents.items()}
 
     @asynccontextmanager
@@ -43,7 +46,14 @@ def create(agents: Mapping[str, Agent[Any]], *, token: str | None, store: Path) 
             asyncio.get_running_loop().set_default_executor(threads)
             yield
 
-    app = FastAPI(title="Windlass executor", version=__version__, lifespan=lifespan, redoc_url=None)
+    app = FastAPI(
+        title="Windlass executor",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url="/docs" if docs else None,
+        openapi_url="/openapi.json" if docs else None,
+        redoc_url=None,
+    )
     app.include_router(_service_routes(hosted))
     app.include_router(_agent_routes(hosted, _door(token)), prefix="/{agent_name}")
     if len(hosted) == 1:

@@ -39,7 +39,7 @@ class Asked:
 
     @property
     def valid(self) -> bool:
-        return set(self.inputs) == {"text"}
+        return "text" in self.inputs
 
 
 Behave = Callable[[Asked], Awaitable[web.StreamResponse]]

@@ -105,7 +105,7 @@ STRANGERS = [
     Citizen(name="rejects-by-422", behave=_by_422),
     Citizen(name="slow-but-in-time", behave=_slow),
     Citizen(name="says-much", behave=working(lambda asked: {"lines": [f"{number} {asked.text}" for number in range(30_000)]})),
-    Citizen(name="does-three-tasks", behave=working(lambda asked: counted(asked.text + asked.body["task_type"])), also=("SECOND_TASK", "THIRD_TASK")),
+    Citizen(name="does-three-tasks", behave=working(lambda asked: counted(asked.text + asked.body["task_type"])), also=("TASK_TWO", "TASK_THREE")),
     Citizen(name="redirected-to", behave=working(lambda asked: counted(asked.text))),
     Citizen(
         name="finds-errors",
