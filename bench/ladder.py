@@ -26,7 +26,8 @@ def run(*, quick: bool) -> Result:
             before = processes.cpu_s(stack.agents_pid) + processes.cpu_s(stack.orchestrator_pid)
             sweeps.append(sweeping.by_windlass(stack, place, gate="proof", concurrency=IN_FLIGHT))
             agents_cpu.append(processes.cpu_s(stack.agents_pid) + processes.cpu_s(stack.orchestrator_pid) - before)
-            scaled.append(sweeping.one_after_the_other(stack, _calls(number * sample, sample)) * AGENTS / sample)
+            rows = sweeps[-1].evidence["rows"][number * sample : (number + 1) * sample]
+            scaled.append(sweeping.one_after_the_other(stack, _calls(rows)) * AGENTS / sample)
     run_calls = sum(call["kind"] != "dispatch" for row in sweeps[0].evidence["rows"] for call in row["calls"])
     ideal = run_calls * DELAY_MS / 1000 / IN_FLIGHT
     ours = Series(what="first request to last row", unit="s", values=[sweep.seconds for sweep in sweeps])
@@ -55,11 +56,12 @@ def run(*, quick: bool) -> Result:
     )
 
 
-def _calls(start: int, count: int) -> list[tuple[str, list[dict[str, Any]]]]:
-    """The calls that the ladder makes for some agents: first, second and first example again, and the invalid one."""
-    names = squares.task_types(AGENTS)
-    chosen = [number % AGENTS for number in range(start, start + count)]
-    return [
-        (names[number], [{"number": asked} for asked in (*squares.examples(number), squares.examples(number)[0], squares.invalid(number))])
-        for number in chosen
-    ]
+def _calls(rows: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """The runs that the sweep made for some agents, to be made again by the sequential client."""
+    return [(row["task_type"], [_inputs(row["task_type"], call["kind"]) for call in row["calls"] if call["kind"] != "dispatch"]) for row in rows]
+
+
+def _inputs(task_type: str, kind: str) -> dict[str, Any]:
+    number = squares.task_types(AGENTS).index(task_type)
+    first, second = squares.examples(number)
+    return {"number": {"first": first, "again": first, "second": second, "second_again": second, "invalid": squares.invalid(number)}[kind]}

@@ -101,9 +101,10 @@ def executor(
     telemetry.configure(log_level)
     found = settings.Settings.load(Path.cwd())
     token = found.text(settings.AGENT_TOKEN)
-    if token is None and _address(host, fd) not in _LOOPBACK and not anonymous_agents:
+    address = _address(host, fd)
+    if token is None and address not in _LOOPBACK and not anonymous_agents:
         raise Refused(
-            f"--host {host}: WINDLASS_AGENT_TOKEN is not set, and this address can be reached from outside; set it, or say --anonymous-agents"
+            f"--host {address}: WINDLASS_AGENT_TOKEN is not set, and this address can be reached from outside; set it, or say --anonymous-agents"
         )
     known = catalogue.agents()
     wanted = [name for given in (*names, *more) for name in given.split(",") if name] or list(known)

@@ -116,12 +116,14 @@ def _explained(failure: Exception, status: int, timeout_s: float) -> tuple[Fault
             return "TLS", f"TLS failed: {_plain(failure)}"
         case aiohttp.ClientConnectorError():
             return "REFUSED", f"no connection: {failure.os_error.strerror or failure.os_error}"
+        case aiohttp.ClientResponseError():
+            return "REFUSED", f"the answer is not HTTP: {_plain(failure.message)}"
         case aiohttp.ClientError() | OSError() | EOFError():
             return "REFUSED", f"the connection broke {'inside' if status else 'before'} the answer: {_plain(failure)}"
         case _:
             return "REFUSED", f"the call failed: {type(failure).__name__}: {_plain(failure)}"
 
 
-def _plain(failure: BaseException) -> str:
+def _plain(failure: BaseException | str) -> str:
     words = " ".join(str(failure).split()) or type(failure).__name__
     return words.encode("utf-8", "backslashreplace").decode()[:_SAID]  # a peer's bytes may be no text

@@ -134,18 +134,19 @@ def _outcome(of_one: Sequence[Mapping[str, Any]], gate: Gate) -> Word:
 
 
 def _gate(gate: Gate, cells: Sequence[Word], asked: Gate, door: Mapping[str, Any] | None) -> dict[str, Any]:
-    in_question = GATES.index(gate) <= GATES.index(asked)
     passed, never_run, failed = cells.count("PASS"), cells.count("INCOMPLETE"), cells.count("FAIL")
+    if GATES.index(gate) > GATES.index(asked):
+        return {"verdict": "INCOMPLETE", "passed": passed, "total": len(cells), "asked": False, "reason": "was not asked for"}
     reason = door_reason(door) if gate == "proof" else None
-    verdict: Word = "FAIL" if failed or reason else "INCOMPLETE" if never_run or not cells or not in_question else "PASS"
+    verdict: Word = "FAIL" if failed or reason else "INCOMPLETE" if never_run or not cells else "PASS"
     words = (
         ([f"AUTH_NOT_ENFORCED: {reason}"] if reason else [])
         + ([f"{failed} failed"] if failed else [])
         + ([f"{never_run} never run"] if never_run else [])
     )
-    if gate == "proof" and in_question and door is None:
+    if gate == "proof" and door is None:
         verdict, words = ("FAIL" if failed else "INCOMPLETE"), [*words, "the door was not tried"]
-    return {"verdict": verdict, "passed": passed, "total": len(cells), "asked": in_question, "reason": "; ".join(words) or None}
+    return {"verdict": verdict, "passed": passed, "total": len(cells), "asked": True, "reason": "; ".join(words) or None}
 
 
 def _passed(cell: Mapping[str, Any], gate: Gate) -> bool:

@@ -68,6 +68,7 @@ class Town:
         return {"name": "town", "agents": agents, "tasks": tasks, **more}
 
     def fleet_file(self, directory: Path) -> Path:
+        directory.mkdir(parents=True, exist_ok=True)
         path = directory / "fleet.yaml"
         path.write_text(yaml.safe_dump(self.fleet()))
         return path

@@ -112,7 +112,7 @@ LIARS = [
     Citizen(name="http-429", behave=_status(429), rung="dispatched", failure="HTTP_4XX"),
     Citizen(name="resets-inside", behave=_raw(_said(b"Content-Length: 9000"), abort=True), rung="dispatched", failure="REFUSED"),
     Citizen(name="too-short-a-body", behave=_raw(_said(b"Content-Length: 9000")), rung="dispatched", failure="REFUSED"),
-    Citizen(name="too-long-a-body", behave=_raw(_said(b"Content-Length: 60")), rung="responded", failure="NOT_JSON"),
+    Citizen(name="too-long-a-body", behave=_raw(_said(b"Content-Length: 60")), rung="dispatched", failure="REFUSED"),
     Citizen(name="broken-chunks", behave=_raw(_said(b"Transfer-Encoding: chunked", b"ZZ\r\n\xff\xfe")), rung="dispatched", failure="REFUSED"),
     Citizen(name="no-http", behave=_raw(b"SSH-2.0-OpenSSH_9.6\r\n"), rung="dispatched", failure="REFUSED"),
     Citizen(name="bytes-in-headers", behave=_raw(b"HTTP/1.1 200 OK\r\n\xff\xfe\x00 bad\r\n\r\n"), rung="dispatched", failure="REFUSED"),
