@@ -82,9 +82,14 @@ def _compiled(canonical: bytes) -> Check:
             return "the value or the schema is nested too deeply"
         except _TooManyReferencesError:
             return f"the schema follows more than {MAX_REFERENCES} references for this value"
-        return model.clip(f"{problem.json_path}: {problem.message}", _MAX_REASON) if problem else None
+        return _short(f"{problem.json_path}: {problem.message}") if problem else None
 
     return check
+
+
+def _short(reason: str) -> str:
+    """The beginning and the end: a large value stands first, and what is wrong with it last."""
+    return reason if len(reason) <= _MAX_REASON else f"{reason[: _MAX_REASON // 2]} … {reason[-_MAX_REASON // 3 :]}"
 
 
 def _pattern(_validator: Any, pattern: str, instance: Any, _schema: Any) -> Iterator[ValidationError]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+from pydantic import ValidationError
 
 from windlass.agents.agent import Probe
 from windlass.errors import UnusableRecord
@@ -24,7 +25,7 @@ def planned(directory: Path, probe_for: ProbeFor) -> Plan:
     """The plan of a kept sweep, made again from what was committed."""
     expectation = evidence.read_json(directory / evidence.EXPECTATION)
     try:
-        fleet = Fleet.model_validate(evidence.read_json(directory / evidence.FLEET))
+        fleet = _fleet(directory / evidence.FLEET)
         if fleet.sha256 != expectation["fleet"]["sha256"]:
             raise UnusableRecord(f"{directory / evidence.FLEET}: is not the fleet that was swept")
         if expectation["fleet"]["expected"] != list(fleet.expected):
@@ -33,6 +34,13 @@ def planned(directory: Path, probe_for: ProbeFor) -> Plan:
         return plan(fleet, terms, sweep_id=expectation["sweep_id"], nonce=expectation["nonce"], probe_for=probe_for)
     except (KeyError, TypeError, ValueError) as failure:
         raise UnusableRecord(f"{directory}: the expectation or the fleet can't be read: {failure}") from failure
+
+
+def _fleet(path: Path) -> Fleet:
+    try:
+        return Fleet.model_validate(evidence.read_json(path))
+    except ValidationError as failure:
+        raise UnusableRecord(f"{path}: is no fleet: {failure.error_count()} fields do not fit") from failure
 
 
 def judged(directory: Path, bodies: Path | None, probe_for: ProbeFor, *, show: str) -> tuple[dict[str, Any], list[str]]:

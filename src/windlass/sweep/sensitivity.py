@@ -152,8 +152,8 @@ def _just_words(said: _Said) -> frozenset[str]:
 
 
 def _vocabulary(inputs: Mapping[str, Any]) -> frozenset[str]:
-    """The words of the inputs' values."""
-    return _just_words(_said(list(inputs.values())))
+    """The words of the inputs' values; no numbers, which stamps and counters meet by chance."""
+    return frozenset(word for word in _just_words(_said(list(inputs.values()))) if any(map(str.isalpha, word)))
 
 
 def _same_types(one: Any, other: Any) -> bool:
