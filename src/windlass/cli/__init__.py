@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
+from pathlib import Path
 
 import click
 
 from windlass import __version__
+from windlass.cli import streams
 from windlass.errors import Refused, WindlassError
 
 COMMANDS = {
@@ -56,7 +59,10 @@ def command() -> None:
 
 def main() -> None:
     """Run the command line and leave with its exit code: 0 done or PASS, 1 failed, 2 refused, 130 interrupted."""
-    sys.exit(_run(sys.argv[1:]))
+    streams.complete()
+    code = _run(sys.argv[1:])
+    streams.settled(sys.stderr)
+    sys.exit(code)
 
 
 def _run(arguments: list[str]) -> int:
@@ -71,21 +77,42 @@ def _run(arguments: list[str]) -> int:
     except click.ClickException as usage:
         return _say(usage.format_message(), EXIT_REFUSED)
     except (click.Abort, KeyboardInterrupt):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # everything is closed: a second Ctrl-C must not end the ending in a traceback
         return _say("interrupted", EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has left; Python must not complain about it at exit
-        return EXIT_FAILED
     except Refused as refusal:
         return _say(str(refusal), EXIT_REFUSED)
     except WindlassError as failure:
         return _say(str(failure), EXIT_FAILED)
-    except Exception as bug:
+    except Exception as unforeseen:
         if os.environ.get("WINDLASS_TRACEBACK"):
             raise
-        return _say(f"this is a bug in Windlass: {type(bug).__name__}: {bug} (WINDLASS_TRACEBACK=1 shows where)", EXIT_FAILED)
+        return _surroundings(unforeseen) if isinstance(unforeseen, OSError) else _bug(unforeseen)
     return code if isinstance(code, int) else 0
 
 
+def _surroundings(failure: OSError) -> int:
+    """What the machine refused and nobody foresaw: a stream, the working directory, a disk."""
+    if not streams.settled(sys.stdout):
+        return EXIT_FAILED if isinstance(failure, BrokenPipeError) else _say(f"stdout: {failure.strerror}", EXIT_FAILED)
+    try:
+        Path.cwd()
+    except OSError:
+        return _say("the working directory does not exist any more", EXIT_REFUSED)
+    reason = failure.strerror or str(failure) or type(failure).__name__
+    return _say(f"{failure.filename}: {reason}" if failure.filename else reason, EXIT_FAILED)
+
+
+def _bug(failure: Exception) -> int:
+    return _say(f"this is a bug in Windlass: {type(failure).__name__}: {failure} (WINDLASS_TRACEBACK=1 shows where)", EXIT_FAILED)
+
+
 def _say(message: str, code: int) -> int:
-    click.echo(f"error: {message}", err=True)
+    """Print the error, each of its items on one line of its own: what it repeats may be a stranger's text."""
+    from windlass.infra import escapes
+
+    shown = ITEM.join(escapes.terminal(item, _LONGEST_LINE) for item in message.split(ITEM))
+    try:
+        click.echo(f"error: {shown}", err=True)
+    except OSError:
+        streams.settled(sys.stderr)
     return code
