@@ -12,14 +12,14 @@ import secrets
 import shutil
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from windlass import __version__
 from windlass import fleet as fleets
-from windlass.errors import InvalidFleet, Refused, WindlassError
+from windlass.errors import GivenUp, InvalidFleet, Refused, WindlassError
 from windlass.fleet import Fleet
 from windlass.infra import git, instants
 from windlass.infra.completion import see_through
@@ -45,7 +45,7 @@ _TITLES = {
 }
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "SSL_CERT_FILE")
 CORE, FLEET = "orchestrator", "fleet"
-_CORE_OUTLIVES_S = 30
+_CORE_OUTLIVES_S = 3
 """Seconds by which the orchestrator's own deadline lies behind that of the agents it routes to."""
 
 
@@ -118,11 +118,13 @@ async def prove(request: Request, tell: Tell, on_moment: OnMoment) -> Outcome:
     with record:
         try:
             await story.open_sweep_close()
+            return story.end()
         except asyncio.CancelledError:
             story.fail_running_gates("interrupted")
             record.complete("CANCELED")
             raise
-        return story.end()
+        except OSError as failure:
+            raise story.unwritable(failure) from failure
 
 
 class _Story:
@@ -139,6 +141,7 @@ class _Story:
         own = {} if request.fleet_file else {fleets.AGENT_TOKEN: secrets.token_urlsafe(32)}
         self._agent_tokens = {**request.agent_tokens, **own}
         self._probe_for = probes.finder(allow_code=request.allow_probe_code)
+        self._held: list[windows.Window] = []
         self._sweep: dict[str, Any] | None = None
         self._failure: str | None = None
         self._record: RunRecord
@@ -147,6 +150,8 @@ class _Story:
         """Start the record. Everything that can be refused is refused by now."""
         gates = [gate for gate in _TITLES if gate != CLOSED or not self.request.keep_open]
         try:
+            if not str(self.request.out.absolute()).isprintable():
+                raise Refused(f"--out {str(self.request.out)!r}: a record names its directory, and can't name one with such characters")
             self._record = RunRecord.create(
                 self.request.out,
                 root=self.request.out,
@@ -164,18 +169,17 @@ class _Story:
 
     async def open_sweep_close(self) -> None:
         """The three acts. What fails on the way is recorded; nothing that was opened stays open, unless it was asked to."""
-        held: list[windows.Window] = []
         try:
-            held = await self._open()
+            await self._open()
             await self._sweep_and_judge()
         except WindlassError as failure:
             self._failure = str(failure)
             self.fail_running_gates(str(failure))
         finally:
-            if held and not (self.request.keep_open and self._sweep is not None):
-                await see_through(self._close(held))
-            elif held:
-                self._leave_open(held)
+            if self._held and not (self.request.keep_open and self._sweep is not None):
+                await see_through(self._close())
+            elif self._held:
+                self._leave_open()
 
     def end(self) -> Outcome:
         """Seal the record, and verify it as a stranger would, against the head that only this process knows."""
@@ -197,41 +201,48 @@ class _Story:
             failure=self._failure,
         )
 
+    def unwritable(self, failure: OSError) -> GivenUp:
+        """What to say when the record can't be written any more; what was open is closed by then."""
+        reason = f"the record in {self._record.directory} can't be written: {failure.strerror or failure}"
+        return GivenUp(f"{reason}; {self._failure}" if self._failure else reason)
+
     def fail_running_gates(self, reason: str) -> None:
         """Every attempt that still runs has failed, for this reason; what evidence there is belongs to it."""
         for attempt in list(self._record.run.running):
             evidence = self._record.evidence("sweep") if attempt.gate != WINDOW else []
             self._record.gate_finished(attempt.gate, "FAIL", validations=[], artifacts=evidence, failure_reason=reason)
 
-    async def _open(self) -> list[windows.Window]:
+    async def _open(self) -> None:
         """Start the core and the window at once, and wait until both are ready."""
         self._record.gate_started(WINDOW, "windlass")
         wanted = [(CORE, self._orchestrator(), self.request.ttl_sec + _CORE_OUTLIVES_S)]
         if self._agents:
             wanted.append((FLEET, self._executor(self._agents), self.request.ttl_sec))
-        opening = [asyncio.create_task(self._open_one(name, service, min(ttl, 3600))) for name, service, ttl in wanted]
+        opening = [asyncio.create_task(self._open_one(name, service, min(ttl, rules.MAX_TTL_SEC))) for name, service, ttl in wanted]
         try:
             await asyncio.gather(*opening)
         except BaseException:
-            for task in opening:
-                task.cancel()
-            for done in await asyncio.gather(*opening, return_exceptions=True):
-                if isinstance(done, windows.Window):
-                    await see_through(done.close("start_failed"))
+            await see_through(self._take_back(opening))
             raise
-        held = [task.result() for task in opening]
-        for window in held:
+        for window in self._held:
             self._record.window_opened(window.window_id, window.services, instants.stamp(window.deadline))
-        ready = [{"type": "service_ready", "service": name, "pass": True} for window in held for name in window.services]
-        self._record.gate_finished(WINDOW, "PASS", validations=ready, window_id=held[-1].window_id)
-        return held
+        ready = [{"type": "service_ready", "service": name, "pass": True} for window in self._held for name in window.services]
+        self._record.gate_finished(WINDOW, "PASS", validations=ready, window_id=self._held[-1].window_id)
 
-    async def _open_one(self, name: str, service: Service, ttl_sec: int) -> windows.Window:
+    async def _open_one(self, name: str, service: Service, ttl_sec: int) -> None:
         began = time.perf_counter()
         window = await windows.open_window([service], ttl_sec, self._record.logs_directory / name)
+        self._held.append(window)  # before anybody is told: whatever happens from here, it is closed
         deadline = f"{window.deadline:%H:%M:%S}Z"
         self._say("core" if name == CORE else "open", began, {"service": name, "agents": len(self.fleet.agents), "deadline": deadline})
-        return window
+
+    async def _take_back(self, opening: Sequence[asyncio.Task[None]]) -> None:
+        """Not all came up: end those that still open, and close those that are open."""
+        for task in opening:
+            task.cancel()
+        await asyncio.gather(*opening, return_exceptions=True)
+        opened, self._held = self._held, []
+        await asyncio.gather(*(window.close("start_failed") for window in opened), return_exceptions=True)
 
     async def _sweep_and_judge(self) -> None:
         """Sweep the fleet; the three gates are the sweep's, and their evidence is its evidence."""
@@ -278,12 +289,19 @@ class _Story:
             git_commit=self._record.run.started.git_commit,
         )
 
-    async def _close(self, held: list[windows.Window]) -> None:
-        """Close the window and the core, and believe only what is observed."""
+    async def _close(self) -> None:
+        """Close the window and the core, also where nothing can be written any more, and believe only what is observed."""
         began = time.perf_counter()
-        self._record.gate_started(CLOSED, "windlass")
+        try:
+            self._record.gate_started(CLOSED, "windlass")
+        finally:
+            closing = await asyncio.gather(*(window.close("manual") for window in self._held), return_exceptions=True)
         checks: list[dict[str, Any]] = []
-        for window, closed in zip(held, await asyncio.gather(*(window.close("manual") for window in held)), strict=True):
+        for window, closed in zip(self._held, closing, strict=True):
+            if isinstance(closed, BaseException):
+                self._failure = self._failure or f"{', '.join(window.services)}: {closed}"
+                checks += [{"type": "service_stopped", "service": name, "pass": False, "elapsed_ms": None} for name in window.services]
+                continue
             self._record.window_closed(window.window_id, window.services, state=closed.state, reason=closed.reason)
             checks += [
                 {"type": "service_stopped", "service": one.service, "pass": one.state == "closed", "elapsed_ms": one.elapsed_ms}
@@ -291,25 +309,25 @@ class _Story:
             ]
         checks += [{"type": "port_closed", "url": door.url, "pass": not door.answers()} for door in (self._core, self._agents) if door]
         left = [f"{check.get('service') or check.get('url')} is not gone" for check in checks if not check["pass"]]
-        audits = self._keep_audits(held)
+        audits = self._keep_audits()
         self._record.gate_finished(CLOSED, "FAIL" if left else "PASS", validations=checks, artifacts=audits, failure_reason="; ".join(left) or None)
         shutil.rmtree(self._record.logs_directory / "store", ignore_errors=True)
         self._failure = self._failure or ("; ".join(left) or None)
-        self._say("close", began, {"services": [name for window in held for name in window.services], "left": left})
+        self._say("close", began, {"services": [name for window in self._held for name in window.services], "left": left})
 
-    def _leave_open(self, held: list[windows.Window]) -> None:
+    def _leave_open(self) -> None:
         details = {
-            "deadline": instants.stamp(max(window.deadline for window in held)),
+            "deadline": instants.stamp(max(window.deadline for window in self._held)),
             "urls": {CORE: self._core.url, FLEET: self._agents.url if self._agents else None},
-            "directories": [str(window.state_dir) for window in held],
+            "directories": [str(window.state_dir) for window in self._held],
         }
         self._record.event("KEPT_OPEN", "the services stay open until their deadline", details={"deadline": details["deadline"]})
         self._say("kept open", time.perf_counter(), details)
 
-    def _keep_audits(self, held: list[windows.Window]) -> list[Any]:
+    def _keep_audits(self) -> list[Any]:
         """The chained audits of dispatch and windows become evidence, now that nobody writes them any more."""
         kept = [(self._record.logs_directory / "orchestrator_audit.jsonl", "dispatch_audit.jsonl")]
-        kept += [(window.state_dir / "audit.jsonl", f"window_audit_{window.state_dir.name}.jsonl") for window in held]
+        kept += [(window.state_dir / "audit.jsonl", f"window_audit_{window.state_dir.name}.jsonl") for window in self._held]
         for source, name in kept:
             if source.exists():
                 shutil.copyfile(source, self._record.evidence_directory / name)

@@ -9,7 +9,6 @@ import importlib
 import os
 import signal
 import sys
-from pathlib import Path
 
 import click
 
@@ -26,6 +25,10 @@ COMMANDS = {
     "window": "Look at a window, or close it.",
 }
 EXIT_FAILED, EXIT_REFUSED, EXIT_INTERRUPTED = 1, 2, 130
+ITEM = "\n  - "
+"""Begins each item of an error that lists several."""
+_LONGEST_LINE = 4000
+"""Columns of one line of an error."""
 
 
 class LazyGroup(click.Group):
@@ -95,7 +98,7 @@ def _surroundings(failure: OSError) -> int:
     if not streams.settled(sys.stdout):
         return EXIT_FAILED if isinstance(failure, BrokenPipeError) else _say(f"stdout: {failure.strerror}", EXIT_FAILED)
     try:
-        Path.cwd()
+        os.getcwd()  # noqa: PTH109  # help must not pay for pathlib
     except OSError:
         return _say("the working directory does not exist any more", EXIT_REFUSED)
     reason = failure.strerror or str(failure) or type(failure).__name__
