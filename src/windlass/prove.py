@@ -125,6 +125,10 @@ async def prove(request: Request, tell: Tell, on_moment: OnMoment) -> Outcome:
             raise
         except OSError as failure:
             raise story.unwritable(failure) from failure
+        except Exception:
+            story.fail_running_gates("a bug in Windlass ended the run")
+            record.complete("FAILED")
+            raise
 
 
 class _Story:
@@ -208,6 +212,7 @@ class _Story:
 
     def fail_running_gates(self, reason: str) -> None:
         """Every attempt that still runs has failed, for this reason; what evidence there is belongs to it."""
+        reason = reason.replace(f"{self._record.directory}/", "")  # a record holds no path of this machine
         for attempt in list(self._record.run.running):
             evidence = self._record.evidence("sweep") if attempt.gate != WINDOW else []
             self._record.gate_finished(attempt.gate, "FAIL", validations=[], artifacts=evidence, failure_reason=reason)
@@ -224,6 +229,7 @@ class _Story:
         except BaseException:
             await see_through(self._take_back(opening))
             raise
+        self._held.sort(key=lambda window: window.services != (CORE,))  # the core first, whichever was up first
         for window in self._held:
             self._record.window_opened(window.window_id, window.services, instants.stamp(window.deadline))
         ready = [{"type": "service_ready", "service": name, "pass": True} for window in self._held for name in window.services]

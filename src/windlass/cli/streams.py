@@ -23,7 +23,10 @@ def complete() -> None:
 
 
 def settled(stream: TextIO) -> bool:
-    """Whether everything that was printed has arrived; when not, the stream leads nowhere from here, and Python has nothing to complain of at exit."""
+    """Whether everything that was printed has arrived.
+
+    When not, the stream leads nowhere from here, so that Python has nothing to complain of at exit.
+    """
     try:
         stream.flush()
     except OSError:
