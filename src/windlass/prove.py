@@ -43,7 +43,7 @@ _TITLES = {
     PROOF: "Every agent executes",
     CLOSED: "Services are observed stopped",
 }
-_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "SSL_CERT_FILE")
+_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "SSL_CERT_FILE")
 CORE, FLEET = "orchestrator", "fleet"
 _CORE_OUTLIVES_S = 3
 """Seconds by which the orchestrator's own deadline lies behind that of the agents it routes to."""
@@ -155,7 +155,7 @@ class _Story:
         gates = [gate for gate in _TITLES if gate != CLOSED or not self.request.keep_open]
         try:
             if not str(self.request.out.absolute()).isprintable():
-                raise Refused(f"--out {str(self.request.out)!r}: a record names its directory, and can't name one with such characters")
+                raise Refused(f"--out {str(self.request.out.absolute())!r}: a record names its directory, and can't name one with such characters")
             self._record = RunRecord.create(
                 self.request.out,
                 root=self.request.out,

@@ -21,7 +21,7 @@ from pydantic import ValidationError
 from windlass import __version__, model
 from windlass.agents.agent import Agent
 from windlass.executor import graph, run
-from windlass.infra import bearer, problems
+from windlass.infra import bearer, documents, problems
 
 Admit = Callable[[Request], None]
 
@@ -53,6 +53,7 @@ def create(agents: Mapping[str, Agent[Any]], *, token: str | None, store: Path, 
         docs_url="/docs" if docs else None,
         openapi_url="/openapi.json" if docs else None,
         redoc_url=None,
+        redirect_slashes=False,  # where to would be the caller's own Host header
     )
     app.include_router(_service_routes(hosted))
     app.include_router(_agent_routes(hosted, _door(token)), prefix="/{agent_name}")
@@ -140,6 +141,7 @@ def _agent_routes(hosted: Mapping[str, Hosted], admit: Admit) -> APIRouter:
     return router
 
 
+_KEYS = (*model.RunRequest.model_fields, "input")
 _BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": model.RunRequest.model_json_schema()}}}}
 
 
@@ -175,10 +177,9 @@ async def _asked(request: Request, agent: Agent[Any], admit: Admit) -> model.Run
 
 def _parsed(body: bytes) -> model.RunRequest:
     try:
-        return model.RunRequest.model_validate(orjson.loads(body))
-    except orjson.JSONDecodeError as failure:
-        errors = {"body": [f"is not JSON: {failure}"]}
-        raise problems.Problem(422, "VALIDATION_ERROR", model.summary(errors), details={"fieldErrors": errors}) from failure
+        return model.RunRequest.model_validate(documents.parsed(body, _KEYS))
+    except documents.UnfitBody as failure:
+        raise problems.Problem(422, "VALIDATION_ERROR", str(failure), details={"fieldErrors": failure.errors}) from failure
     except ValidationError as failure:
         errors = model.field_errors(failure, model.RunRequest.model_fields)
         raise problems.Problem(422, "VALIDATION_ERROR", model.clip(model.summary(errors), 1000), details={"fieldErrors": errors}) from failure
