@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
+import stat
 from pathlib import Path
 
 
@@ -14,6 +16,18 @@ def fsync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def content(path: Path, at_most: int) -> bytes:
+    """The bytes of a regular file; raises OSError for anything else, and for more than `at_most` bytes. Waits for nobody, as opening a FIFO would."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb") as file:
+        found = os.fstat(descriptor)
+        if not stat.S_ISREG(found.st_mode):
+            raise OSError(errno.EINVAL, "is not a regular file", str(path))
+        if found.st_size > at_most:
+            raise OSError(errno.EFBIG, f"is larger than {at_most} bytes", str(path))
+        return file.read(at_most)
 
 
 def write_all(descriptor: int, content: bytes) -> None:

@@ -13,6 +13,7 @@ from windlass.windows.processes import Process
 from windlass.windows.rules import Ended, ServiceState
 
 SCHEMA_VERSION = 1
+_LARGEST = 1024 * 1024
 MARK_VARIABLE = "WINDLASS_KEEPER"
 """The one variable that a keeper adds to a service's environment (`<window_id>/<service>`), by which orphans are known."""
 
@@ -66,14 +67,14 @@ def read(state_dir: Path, service: str) -> Kept | None:
     """The state of this service, or None when none was ever written; raises UnusableRecord for one that can't be read or is none."""
     place = path(state_dir, service)
     try:
-        content = place.read_bytes()
+        content = files.content(place, _LARGEST)
     except FileNotFoundError:
         return None
     except OSError as exc:
         raise UnusableRecord(f"{place.name}: can't be read ({exc.strerror})") from exc
     try:
         return _parsed(json.loads(content))
-    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as exc:
         raise UnusableRecord(f"{place.name}: not the state of a service ({type(exc).__name__}: {exc})") from exc
 
 

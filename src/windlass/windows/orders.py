@@ -15,6 +15,9 @@ from windlass.infra import files
 from windlass.windows.rules import Service
 
 
+_LARGEST = 64 * 1024
+
+
 @dataclass(frozen=True, kw_only=True)
 class Deadline:
     """One moment on two clocks: `uptime` counts, `text` (UTC) is for people."""
@@ -66,9 +69,9 @@ def write_change(state_dir: Path, service: str, window_id: str, deadline: Deadli
 def read_change(order: Order) -> Deadline | None:
     """The deadline that the keeper was last told, never later than the order's `latest`; None for no word, and for words that are not for it."""
     try:
-        fields = json.loads(_change_path(order.state_dir, order.service.name).read_bytes())
+        fields = json.loads(files.content(_change_path(order.state_dir, order.service.name), _LARGEST))
         told = Deadline(uptime=float(fields["deadline"]["uptime"]), text=str(fields["deadline"]["text"]))
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
     if fields.get("window_id") != order.window_id or math.isnan(told.uptime):  # NaN would never come
         return None

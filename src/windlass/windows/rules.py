@@ -63,7 +63,7 @@ class Service:
 
     def __post_init__(self) -> None:
         """Refuse what no keeper could run, naming the field."""
-        if not _NAME.fullmatch(self.name) or self.name.lower() in _RESERVED:
+        if not can_name(self.name):
             raise Refused(f"name: {self.name[:80]!r} can't name a service; use letters, digits, '_' and '-', and not 'window'")
         if not self.argv or not self.argv[0] or any("\0" in word for word in self.argv):
             raise Refused(f"argv: the service {self.name} has no command that can be run")
@@ -75,6 +75,11 @@ class Service:
             raise Refused(f"start_timeout_s: the service {self.name} needs more than 0 and at most {MAX_START_TIMEOUT_S:g} seconds")
         if not _is_http(self.ready_url):
             raise Refused(f"ready_url: the service {self.name} needs an http:// URL with a host")
+
+
+def can_name(name: str) -> bool:
+    """Whether a service may have this name, which its files have too."""
+    return _NAME.fullmatch(name) is not None and name.lower() not in _RESERVED
 
 
 def _is_http(url: str) -> bool:

@@ -5,17 +5,19 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import orjson
 
 from windlass.errors import Refused, UnusableRecord
 from windlass.infra import files, instants
+from windlass.windows import rules
 from windlass.windows.process import Stopped
 from windlass.windows.rules import Reason, WindowState
 
 SCHEMA_VERSION = 1
 FILE_NAME = "window.json"
+_LARGEST = 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +55,11 @@ def write(state_dir: Path, view: View) -> None:
 def read(state_dir: Path) -> View:
     """The view; raises Refused where there is none and UnusableRecord for a file that is none."""
     try:
-        content = (state_dir / FILE_NAME).read_bytes()
+        content = files.content(state_dir / FILE_NAME, _LARGEST)
     except (FileNotFoundError, NotADirectoryError) as exc:
         raise Refused(f"{state_dir}: no window was ever opened here") from exc
+    except OSError as exc:
+        raise UnusableRecord(f"{FILE_NAME}: can't be read ({exc.strerror})") from exc
     try:
         return _parsed(orjson.loads(content))
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
@@ -65,16 +69,24 @@ def read(state_dir: Path) -> View:
 def _parsed(fields: dict[str, Any]) -> View:
     if fields.pop("schema_version") != SCHEMA_VERSION:
         raise ValueError("written by another version of Windlass")
-    closed = fields.pop("closed")
+    closed, services = fields.pop("closed"), tuple(fields.pop("services"))
+    if fields["state"] not in get_args(WindowState) or not isinstance(fields["window_id"], str):
+        raise ValueError("it has no known state, or no id")
+    if type(fields["grace_s"]) not in {int, float} or not 0 <= fields["grace_s"] <= rules.MAX_GRACE_S:
+        raise ValueError("its grace is no number of seconds")
+    if not all(isinstance(name, str) and rules.can_name(name) for name in services):
+        raise ValueError("it names no services")
     return View(
         created_at=instants.parse(fields.pop("created_at")),
         deadline=instants.parse(fields.pop("deadline")),
-        services=tuple(fields.pop("services")),
-        closed=closed and _closed(closed),
+        services=services,
+        closed=None if closed is None else _closed(closed),
         **fields,
     )
 
 
 def _closed(fields: dict[str, Any]) -> Closed:
     results = tuple(Stopped(**result) for result in fields.pop("results"))
+    if fields["state"] not in {"closed", "stuck"}:
+        raise ValueError("it was closed in no known way")
     return Closed(closed_at=instants.parse(fields.pop("closed_at")), results=results, **fields)
