@@ -134,12 +134,16 @@ class ErrorBody(_Body):
     correlation_id: str
 
 
+_ALTERNATIVES = frozenset({"<papers>", "<file>", "<text>"})
+"""Names that models give to the alternatives of a union; Pydantic puts them into the place of an error, where no key of the caller's stands."""
+
+
 def field_errors(failure: ValidationError, known: Iterable[str] = ()) -> dict[str, list[str]]:
     """Field (dotted path, `body` for the whole) → messages. An unknown key is answered with the nearest of `known`."""
     names = sorted(known)
     errors: dict[str, list[str]] = {}
     for problem in failure.errors(include_url=False, include_context=False, include_input=False):
-        field = ".".join(str(part) for part in problem["loc"]) or "body"
+        field = ".".join(str(part) for part in problem["loc"] if part not in _ALTERNATIVES) or "body"
         message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
             message = unknown_key(str(problem["loc"][-1]), names if len(problem["loc"]) == 1 else ())

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -56,6 +56,10 @@ class Context:
     deadline: float
     """`time.monotonic()` at which the run's time is used up."""
     timeout_ms: int
+    sources: Mapping[Literal["pubmed", "openalex"], str] = field(default_factory=dict)
+    """Live sources that the operator allows: name → base URL."""
+    fetch: Callable[[str], bytes] | None = None
+    """GETs one URL of an allowed source; None where none is allowed. Raises AgentError SOURCE_UNAVAILABLE."""
 
     def check(self) -> None:
         """Raise BudgetExceeded when time is up; every loop that can run long calls it."""
