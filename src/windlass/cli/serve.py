@@ -93,7 +93,8 @@ def executor(
     """Serve agents, each under /<agent name>/. Asks for WINDLASS_AGENT_TOKEN where it is set."""
     from windlass import telemetry
     from windlass.agents import catalogue
-    from windlass.executor import app
+    from windlass.agents.sources import Source
+    from windlass.executor import app, live
     from windlass.infra import server
 
     if more and not names:
@@ -117,7 +118,9 @@ def executor(
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as failure:
         raise Refused(f"--store {directory}: can't be made: {failure.strerror}") from failure
-    service = app.create({name: known[name] for name in wanted}, token=token, store=directory)
+    bases: dict[Source, str | None] = {"pubmed": found.text(settings.PUBMED_URL), "openalex": found.text(settings.OPENALEX_URL)}
+    sources = live.allowed(found.text(settings.LIVE_SOURCES), bases)
+    service = app.create({name: known[name] for name in wanted}, token=token, store=directory, sources=sources)
     server.serve(service, host=host, port=port, fd=fd, log_level=log_level, ready=_announce(f"executor: {len(wanted)} agents"))
 
 

@@ -20,8 +20,9 @@ from pydantic import ValidationError
 
 from windlass import __version__, model
 from windlass.agents.agent import Agent
-from windlass.executor import graph, run
-from windlass.infra import bearer, problems
+from windlass.agents.sources import Source
+from windlass.executor import graph, live, run
+from windlass.infra import bearer, http, problems
 
 Admit = Callable[[Request], None]
 
@@ -33,15 +34,22 @@ HEARTBEAT_S = 10.0
 """Seconds of silence on a stream after which a `status` event says that the run goes on."""
 
 
-def create(agents: Mapping[str, Agent[Any]], *, token: str | None, store: Path) -> FastAPI:
-    """The service for these agents (name → agent); with `token`, runs ask for it. `store` is where agents keep what outlives a run."""
+def create(agents: Mapping[str, Agent[Any]], *, token: str | None, store: Path, sources: Mapping[Source, str] | None = None) -> FastAPI:
+    """The service for these agents (name → agent); with `token`, runs ask for it. `store` is where agents keep what outlives a run.
+
+    `sources` (name → base URL) are the live sources that agents may ask in LIVE mode; without any, none.
+    """
     hosted = {name: Hosted(agent, store) for name, agent in agents.items()}
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(THREADS, thread_name_prefix="step") as threads:
-            asyncio.get_running_loop().set_default_executor(threads)
-            yield
+            loop.set_default_executor(threads)
+            async with http.session() as client:
+                for one in hosted.values():
+                    one.live = live.opened(sources, client, loop) if sources else None
+                yield
 
     app = FastAPI(title="Windlass executor", version=__version__, lifespan=lifespan, redoc_url=None)
     app.include_router(_service_routes(hosted))
@@ -59,6 +67,7 @@ class Hosted:
         self.agent = agent
         self.graph = graph.build(agent)
         self.store = store
+        self.live: live.Live | None = None
 
     @property
     def gap(self) -> str | None:
@@ -117,7 +126,7 @@ def _agent_routes(hosted: Mapping[str, Hosted], admit: Admit) -> APIRouter:
         """Run the agent to its end; a business error is an answer like any other."""
         one = chosen(request)
         asked = await _asked(request, one.agent, admit)
-        answer = await run.execute(one.agent, one.graph, asked, one.store)
+        answer = await run.execute(one.agent, one.graph, asked, one.store, one.live)
         return problems.Json(orjson.dumps(answer))
 
     @router.post("/agents/run/stream", openapi_extra=_BODY)
@@ -178,7 +187,7 @@ async def _events(one: Hosted, asked: model.RunRequest) -> AsyncIterator[bytes]:
     happened: asyncio.Queue[run.Progress | dict[str, Any]] = asyncio.Queue()
 
     async def work() -> None:
-        async for event in run.steps(one.agent, one.graph, asked, one.store):
+        async for event in run.steps(one.agent, one.graph, asked, one.store, one.live):
             happened.put_nowait(event)
 
     working = asyncio.create_task(work())

@@ -21,6 +21,7 @@ from windlass import model
 from windlass.agents.agent import Agent, Context, Inputs
 from windlass.errors import AgentError, BudgetExceeded
 from windlass.executor.graph import Call, Graph, State
+from windlass.executor.live import Live
 
 DEFAULT_TIMEOUT_MS = 120_000
 BYTES_PER_TOKEN = 4
@@ -38,20 +39,22 @@ class Progress:
     total: int
 
 
-async def execute(agent: Agent[Any], graph: Graph, request: model.RunRequest, store: Path) -> dict[str, Any]:
+async def execute(agent: Agent[Any], graph: Graph, request: model.RunRequest, store: Path, live: Live | None = None) -> dict[str, Any]:
     """Run to the end and return the answer."""
     answer: dict[str, Any] = {}
-    async for happened in steps(agent, graph, request, store):
+    async for happened in steps(agent, graph, request, store, live):
         if isinstance(happened, dict):
             answer = happened
     return answer
 
 
-async def steps(agent: Agent[Any], graph: Graph, request: model.RunRequest, store: Path) -> AsyncIterator[Progress | dict[str, Any]]:
+async def steps(
+    agent: Agent[Any], graph: Graph, request: model.RunRequest, store: Path, live: Live | None = None
+) -> AsyncIterator[Progress | dict[str, Any]]:
     """Run the agent, yielding a `Progress` per finished step and, once and last, the answer."""
     started = time.monotonic()
     try:
-        call = await asyncio.to_thread(_call, agent, request, store, started)
+        call = await asyncio.to_thread(_call, agent, request, store, live, started)
         state: State = {"work": {}, "warnings": [f"the budget {name!r} is not enforced by this agent" for name in request.budgets.unenforced]}
         async with asyncio.timeout_at(asyncio.get_running_loop().time() + call.context.timeout_ms / 1000):
             done = 0
@@ -72,7 +75,7 @@ async def steps(agent: Agent[Any], graph: Graph, request: model.RunRequest, stor
         yield _refusal(agent, request, started, AgentError("INTERNAL", "the agent failed; its log says why"))
 
 
-def _call(agent: Agent[Any], request: model.RunRequest, store: Path, started: float) -> Call:
+def _call(agent: Agent[Any], request: model.RunRequest, store: Path, live: Live | None, started: float) -> Call:
     timeout_ms = request.budgets.timeout_ms or DEFAULT_TIMEOUT_MS
     context = Context(
         request_id=request.request_id,
@@ -81,6 +84,8 @@ def _call(agent: Agent[Any], request: model.RunRequest, store: Path, started: fl
         store=store,
         deadline=started + timeout_ms / 1000,
         timeout_ms=timeout_ms,
+        sources=live.sources if live else {},
+        fetch=live.fetch if live else None,
     )
     return Call(inputs=validated(agent, request.inputs), context=context)
 
