@@ -12,9 +12,9 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
-
 from tests.unit.agents.test_bibliography import PUBMED
 from tests.unit.agents.test_corpora import OPENALEX
+
 from windlass.agents import catalogue
 from windlass.errors import Refused
 from windlass.executor import app, live
@@ -92,7 +92,7 @@ def test_a_protected_query_leaves_the_house_in_no_case(tmp_path: Path) -> None:
 def test_the_setting_names_what_it_does_not_know() -> None:
     assert live.allowed(None, {}) == {}
     assert live.allowed("pubmed", {}) == {"pubmed": "https://eutils.ncbi.nlm.nih.gov/entrez/eutils"}
-    with pytest.raises(Refused, match="WINDLASS_LIVE_SOURCES.*scholar"):
+    with pytest.raises(Refused, match=r"WINDLASS_LIVE_SOURCES.*scholar"):
         live.allowed("pubmed,scholar", {})
     with pytest.raises(Refused, match="WINDLASS_PUBMED_URL"):
         live.allowed("pubmed", {"pubmed": "http://169.254.169.254"})
