@@ -43,6 +43,16 @@ LIVE_SOURCES = Setting(
 )
 PUBMED_URL = Setting(variable="WINDLASS_PUBMED_URL", place="agents.pubmed_url", says="base URL of the E-utilities; the public one without it")
 OPENALEX_URL = Setting(variable="WINDLASS_OPENALEX_URL", place="agents.openalex_url", says="base URL of OpenAlex; the public one without it")
+LLM_MODEL_NAME = Setting(
+    variable="LLM_MODEL_NAME",
+    place="agents.llm_model_name",
+    says="chat model that agents may use, as LangChain names it (provider:model); none without it",
+)
+OPENAI_API_KEY = Setting(variable="OPENAI_API_KEY", place=None, says="key of OpenAI, or of a service that speaks its protocol")
+OPENAI_BASE_URL = Setting(variable="OPENAI_BASE_URL", place="agents.openai_base_url", says="where that service answers; OpenAI without it")
+ANTHROPIC_API_KEY = Setting(variable="ANTHROPIC_API_KEY", place=None, says="key of Anthropic")
+FOR_PROVIDERS = (OPENAI_API_KEY, OPENAI_BASE_URL, ANTHROPIC_API_KEY)
+"""Read by LangChain's providers, from the environment."""
 
 ALL = (
     ORCHESTRATOR_URL,
@@ -58,6 +68,8 @@ ALL = (
     LIVE_SOURCES,
     PUBMED_URL,
     OPENALEX_URL,
+    LLM_MODEL_NAME,
+    *FOR_PROVIDERS,
 )
 
 

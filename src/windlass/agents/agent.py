@@ -10,6 +10,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from windlass.agents.modelling import ModelEngine
 from windlass.errors import BudgetExceeded
 from windlass.model import Mode, RiskTier
 
@@ -110,3 +111,5 @@ class Agent(Generic[InputsT]):
     probe: Probe
     needs: Callable[[Path], str | None] = field(default=lambda _store: None)
     """Asked for readiness with the store: None, or what is missing (an index, a key, a file)."""
+    model: ModelEngine[Any] | None = None
+    """How the agent uses a chat model where the operator configures one; the steps' own answer stands when a draft does not hold."""

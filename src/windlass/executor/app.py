@@ -22,6 +22,7 @@ from windlass import __version__, model
 from windlass.agents.agent import Agent
 from windlass.agents.sources import Source
 from windlass.executor import graph, live, run
+from windlass.executor.model_turn import Allowed
 from windlass.infra import bearer, http, problems
 
 Admit = Callable[[Request], None]
@@ -34,12 +35,20 @@ HEARTBEAT_S = 10.0
 """Seconds of silence on a stream after which a `status` event says that the run goes on."""
 
 
-def create(agents: Mapping[str, Agent[Any]], *, token: str | None, store: Path, sources: Mapping[Source, str] | None = None) -> FastAPI:
+def create(
+    agents: Mapping[str, Agent[Any]],
+    *,
+    token: str | None,
+    store: Path,
+    sources: Mapping[Source, str] | None = None,
+    allowed: Allowed | None = None,
+) -> FastAPI:
     """The service for these agents (name → agent); with `token`, runs ask for it. `store` is where agents keep what outlives a run.
 
-    `sources` (name → base URL) are the live sources that agents may ask in LIVE mode; without any, none.
+    `sources` (name → base URL) are the live sources that agents may ask in LIVE mode; without any, none. `allowed` is the chat model that
+    agents may use; without one, every agent answers by its deterministic engine.
     """
-    hosted = {name: Hosted(agent, store) for name, agent in agents.items()}
+    hosted = {name: Hosted(agent, store, allowed) for name, agent in agents.items()}
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -63,9 +72,9 @@ def create(agents: Mapping[str, Agent[Any]], *, token: str | None, store: Path, 
 class Hosted:
     """An agent with its graph, built once. Lives as long as the process."""
 
-    def __init__(self, agent: Agent[Any], store: Path) -> None:
+    def __init__(self, agent: Agent[Any], store: Path, allowed: Allowed | None = None) -> None:
         self.agent = agent
-        self.graph = graph.build(agent)
+        self.graph = graph.build(agent, allowed)
         self.store = store
         self.live: live.Live | None = None
 
@@ -193,7 +202,7 @@ async def _events(one: Hosted, asked: model.RunRequest) -> AsyncIterator[bytes]:
     working = asyncio.create_task(work())
     try:
         yield _event(
-            "started", {"request_id": asked.request_id, "task_type": asked.task_type, "agent": one.agent.name, "steps": len(one.agent.steps)}
+            "started", {"request_id": asked.request_id, "task_type": asked.task_type, "agent": one.agent.name, "steps": graph.length(one.graph)}
         )
         while True:
             try:

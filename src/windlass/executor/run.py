@@ -20,12 +20,11 @@ from pydantic import ValidationError
 from windlass import model
 from windlass.agents.agent import Agent, Context, Inputs
 from windlass.errors import AgentError, BudgetExceeded
-from windlass.executor.graph import Call, Graph, State
+from windlass.executor import model_turn
+from windlass.executor.graph import Call, Graph, State, length
 from windlass.executor.live import Live
 
 DEFAULT_TIMEOUT_MS = 120_000
-BYTES_PER_TOKEN = 4
-"""`max_output_tokens` counts the outputs' JSON in tokens of this many bytes, rounded up: a rule that needs no tokenizer."""
 
 log = structlog.get_logger()
 
@@ -63,7 +62,7 @@ async def steps(
                     state = value  # type: ignore[assignment]  # LangGraph types every streamed value as a plain dict
                 else:
                     done += 1
-                    yield Progress(step=next(iter(value)), done=done, total=len(agent.steps))
+                    yield Progress(step=next(iter(value)), done=done, total=length(graph))
         yield await asyncio.to_thread(_answer, agent, request, started, state)
     except TimeoutError:
         limit = request.budgets.timeout_ms or DEFAULT_TIMEOUT_MS
@@ -87,7 +86,12 @@ def _call(agent: Agent[Any], request: model.RunRequest, store: Path, live: Live 
         sources=live.sources if live else {},
         fetch=live.fetch if live else None,
     )
-    return Call(inputs=validated(agent, request.inputs), context=context)
+    return Call(
+        inputs=validated(agent, request.inputs),
+        context=context,
+        task_type=request.task_type,
+        max_output_tokens=request.budgets.max_output_tokens,
+    )
 
 
 def validated(agent: Agent[Any], inputs: Mapping[str, Any]) -> Inputs:
@@ -111,12 +115,16 @@ def _answer(agent: Agent[Any], request: model.RunRequest, started: float, state:
     except (KeyError, ValidationError) as failure:
         raise AgentError("INVALID_OUTPUT", f"the agent's own outputs do not fit its output model: {model.clip(str(failure), 500)}") from failure
     limit = request.budgets.max_output_tokens
-    tokens = -(-len(orjson.dumps(outputs)) // BYTES_PER_TOKEN)
+    tokens = model_turn.tokens_of(outputs)
     if limit is not None and tokens > limit:
         raise BudgetExceeded("max_output_tokens", limit, f"the outputs take {tokens} tokens, {limit} are allowed; nothing was cut")
-    answer = _envelope(agent, request, started, "ok")
-    answer.update(outputs=outputs, artifacts=state.get("artifacts", []), warnings=state.get("warnings", []), grounding=work.get("grounding"))
-    answer["usage"]["output_tokens"] = tokens
+    drafted = state.get("drafted", {})
+    warnings = [warning for warning in state.get("warnings", []) if warning not in drafted.get("moot", ())]
+    answer = _envelope(agent, request, started, "degraded" if drafted.get("degraded") else "ok")
+    answer.update(outputs=outputs, artifacts=state.get("artifacts", []), warnings=warnings, grounding=work.get("grounding"))
+    answer["usage"] |= {"output_tokens": tokens, **drafted.get("tokens", {})}
+    if drafted.get("model"):
+        answer["provenance"] |= {"engine": "model", "model": drafted["model"]}
     return answer
 
 
@@ -126,7 +134,7 @@ def _refusal(agent: Agent[Any], request: model.RunRequest, started: float, refus
     return answer
 
 
-def _envelope(agent: Agent[Any], request: model.RunRequest, started: float, status: Literal["ok", "error"]) -> dict[str, Any]:
+def _envelope(agent: Agent[Any], request: model.RunRequest, started: float, status: Literal["ok", "degraded", "error"]) -> dict[str, Any]:
     canonical = orjson.dumps(request.inputs, option=orjson.OPT_SORT_KEYS)
     return {
         "status": status,

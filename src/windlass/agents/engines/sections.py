@@ -1,0 +1,180 @@
+"""The model engine of the four section writers: sentences in a writer's words, each on verbatim quotes of the chunks that it names.
+
+The model sees the outline, the section's moves, the chunks of the sentences that the deterministic engine found, and the claims that the
+evidence carries. Its draft keeps the rules of `draft_checks`, stays in the words of its quotes, carries every claim, and is put together
+by the function that puts the deterministic draft together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from windlass.agents import draft_checks, drafting, rhetoric
+from windlass.agents.agent import Context
+from windlass.agents.claim_support import Support
+from windlass.agents.drafting import Drafted, DraftInputs, Paragraph
+from windlass.agents.engines import support
+from windlass.agents.grounding import Chunk, Quote, by_id
+from windlass.agents.modelling import Draft, ModelEngine
+from windlass.agents.rhetoric import Section
+
+MOST_CHUNKS = 60
+"""Chunks that a model sees: those that the deterministic draft rests on, and after them the others in order."""
+
+Prose = Annotated[str, Field(min_length=1, max_length=drafting.MOST_CHARACTERS)]
+
+
+class DraftedQuote(Draft):
+    """A verbatim piece of a chunk: copied letter by letter."""
+
+    chunk_id: str
+    quote: str
+
+
+class DraftedSentence(Draft):
+    """One sentence in your own order of words, and the quotes that bear it out."""
+
+    text: Prose
+    evidence: Annotated[list[DraftedQuote], Field(min_length=1, max_length=6)]
+
+
+class DraftedParagraph(Draft):
+    """Sentences that stand together under one of the headings."""
+
+    heading: str
+    sentences: Annotated[list[DraftedSentence], Field(min_length=1, max_length=drafting.MOST_SENTENCES)]
+
+
+class SectionDraft(Draft):
+    """The section, paragraph by paragraph."""
+
+    paragraphs: Annotated[list[DraftedParagraph], Field(min_length=1, max_length=20)]
+
+
+def engine(section: Section) -> ModelEngine[SectionDraft]:
+    """The model engine of the writer of this section."""
+
+    def complaints(inputs: DraftInputs, work: Mapping[str, Any], draft: SectionDraft, context: Context) -> list[str]:
+        return list(_complaints(section, inputs, work, draft, context))
+
+    def assemble(inputs: DraftInputs, work: Mapping[str, Any], draft: SectionDraft, context: Context) -> Mapping[str, Any]:
+        paragraphs = _paragraphs(inputs, draft)
+        served, _left = drafting.kept(inputs, section, [_with_claims(one, work) for one in _flat(paragraphs)], context)
+        on_point = {sentence.text: sentence for sentence in served}
+        written = [Paragraph(heading=one.heading, sentences=[on_point[sentence.text] for sentence in one.sentences]) for one in paragraphs]
+        return drafting.concluded(inputs, section, written, {"claims": work["claims"], "left_out": 0}, context)
+
+    return ModelEngine(
+        instructions=(
+            f"You write the {section} section of a scientific paper from evidence chunks. Write plain, connected sentences, ordered by the outline. "
+            "Every sentence names the chunks that it rests on and quotes from each the words that bear it out, copied letter by letter. "
+            "Keep every number and unit as it is printed. Stay close to the words of the quotes; never turn a direction or a negation round. "
+            "Carry every claim of the list, quoting the sentence that is given with it. A heading is one of the given headings. "
+            "What the evidence does not hold stays unsaid: a shorter section is right then."
+        ),
+        material=lambda inputs, work: _material(section, inputs, work),
+        draft=SectionDraft,
+        complaints=complaints,
+        assemble=assemble,
+        moot=lambda warning: "more sentences fit" in warning,
+    )
+
+
+def _material(section: Section, inputs: DraftInputs, work: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    first = dict.fromkeys(work["outputs"]["chunk_ids"])
+    if not first:
+        return None
+    chunks = by_id(inputs.groundingPack.chunks)
+    chosen = list({**first, **dict.fromkeys(chunks)})[:MOST_CHUNKS]
+    return {
+        "section": section,
+        "topic": inputs.topic,
+        "outline": inputs.points(),
+        "headings": _headings(section, inputs),
+        "chunks": [{"chunk_id": name, "text": chunks[name].text} for name in chosen],
+        "claims": [
+            {"claim": claim.claim, "chunk_id": claim.evidence.chunk_id, "quote": claim.evidence.quote} for claim in _carried(work) if claim.evidence
+        ],
+    }
+
+
+def _headings(section: Section, inputs: DraftInputs) -> list[str]:
+    return [*(move.name for move in rhetoric.moves(section)), *inputs.points(), "other"]
+
+
+def _carried(work: Mapping[str, Any]) -> list[Support]:
+    """The claims that the evidence carries."""
+    words = [Support.model_validate(word) for word in work["claims"]]
+    return [word for word in words if word.referenced]
+
+
+def _complaints(section: Section, inputs: DraftInputs, work: Mapping[str, Any], draft: SectionDraft, context: Context) -> Iterator[str]:
+    chunks = by_id(inputs.groundingPack.chunks)
+    headings = set(_headings(section, inputs))
+    yield from (f"the heading {one.heading[:80]!r} is none of the given ones" for one in draft.paragraphs if one.heading not in headings)
+    sentences = _flat(_paragraphs(inputs, draft))
+    if len({sentence.text for sentence in sentences}) < len(sentences):
+        yield "a sentence stands there twice"
+    for fault in draft_checks.faults(sentences, chunks, context.check):
+        yield f"{fault.message}: {sentences[fault.sentence].text[:120]!r}"
+    for sentence in sentences:
+        context.check()
+        quotes = [quote.quote for quote in sentence.evidence]
+        yield from support.faults(sentence.text, quotes)
+        if reason := support.citation_of_its_own(sentence.text):
+            yield reason
+    told = [_with_claims(sentence, work) for sentence in sentences]
+    carried = {claim_id for sentence in told for claim_id in sentence.claim_ids}
+    for claim in _carried(work):
+        if claim.claim_id not in carried and claim.evidence:
+            yield f"no sentence quotes, whole, the sentence that carries the claim {claim.claim_id!r}: {claim.evidence.quote[:160]!r}"
+    if len(sentences) > drafting.MOST_SENTENCES:
+        yield f"{len(sentences)} sentences, {drafting.MOST_SENTENCES} are allowed"
+    kept = {sentence.text for sentence in drafting.kept(inputs, section, told, context)[0]} if _all_known(sentences, chunks) else None
+    if kept is not None:
+        yield from (f"not on the subject: {sentence.text[:120]!r}" for sentence in sentences if sentence.text not in kept)
+
+
+def _all_known(sentences: list[Drafted], chunks: Mapping[str, Chunk]) -> bool:
+    return all(quote.chunk_id in chunks for sentence in sentences for quote in sentence.evidence)
+
+
+def _flat(paragraphs: list[Paragraph]) -> list[Drafted]:
+    return [sentence for paragraph in paragraphs for sentence in paragraph.sentences]
+
+
+def _paragraphs(inputs: DraftInputs, draft: SectionDraft) -> list[Paragraph]:
+    """The draft in the shape of the outputs; a quote that stands nowhere gets a place that no rule lets pass."""
+    chunks = by_id(inputs.groundingPack.chunks)
+    return [Paragraph(heading=one.heading, sentences=[_drafted(sentence, chunks) for sentence in one.sentences]) for one in draft.paragraphs]
+
+
+def _drafted(sentence: DraftedSentence, chunks: Mapping[str, Chunk]) -> Drafted:
+    reading = rhetoric.read(sentence.text)
+    return Drafted(
+        text=draft_checks.folded(sentence.text),
+        evidence=[_quote(quote, chunks.get(quote.chunk_id)) for quote in sentence.evidence],
+        move=reading.move.name if reading else None,
+        cues=list(reading.cues) if reading else [],
+        point=None,
+        relevance=0.0,
+        claim_ids=[],
+    )
+
+
+def _quote(quote: DraftedQuote, chunk: Chunk | None) -> Quote:
+    start, end = (support.place(chunk.text, quote.quote) if chunk else None) or (0, 0)
+    return Quote(chunk_id=quote.chunk_id, doc_id=chunk.doc_id if chunk else None, quote=quote.quote, start=start, end=end)
+
+
+def _with_claims(sentence: Drafted, work: Mapping[str, Any]) -> Drafted:
+    """The sentence with the claims whose carrying sentence it quotes whole."""
+    held = [
+        claim.claim_id
+        for claim in _carried(work)
+        if claim.evidence and any(quote.chunk_id == claim.evidence.chunk_id and claim.evidence.quote in quote.quote for quote in sentence.evidence)
+    ]
+    return sentence.model_copy(update={"claim_ids": held})
