@@ -2,12 +2,13 @@
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: help prove test check format bench promises lock runtime dev
+.PHONY: help prove test check format docs bench promises lock runtime dev
 
 help:
 	@echo "make prove      prove the reference fleet (ARGS='--keep-open' adds options)"
 	@echo "make test       the whole test suite (ARGS='-k chain' adds options)"
 	@echo "make check      formatting, lint, types, import contracts, shellcheck"
+	@echo "make docs       write the generated reference pages again"
 	@echo "make bench      ours and the peer in turn, as ratios"
 	@echo "make promises   every promise in full (PROMISE=P-10 for one)"
 
@@ -29,10 +30,14 @@ check: dev
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/shellcheck .ci/run
+	@$(BIN)/python scripts/docs.py --check
 
 format: dev
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+docs: dev
+	@$(BIN)/python scripts/docs.py
 
 bench: runtime
 	@$(BIN)/python bench/run.py $(ARGS)

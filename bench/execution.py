@@ -13,15 +13,15 @@ AGENTS, DELAY_MS, IN_FLIGHT = 31, 200.0, 64
 FASTER = 15.0
 
 
-def run(quick: bool) -> Result:
+def run(*, quick: bool) -> Result:
     """Rounds in turn, the same agents and the same orchestrator for both."""
     rounds = 1 if quick else 5
     ours: list[float] = []
     whole: list[float] = []
     peer: list[float] = []
-    asked = [(name, [{"number": squares.example(number)}]) for number, name in enumerate(squares.task_types(AGENTS))]
+    asked = [(name, [{"number": squares.examples(number)[0]}]) for number, name in enumerate(squares.task_types(AGENTS))]
     with ground.place() as place, squares.stack(AGENTS, DELAY_MS, place) as stack:
-        for number in range(rounds):
+        for _ in range(rounds):
             sweep = sweeping.by_windlass(stack, place, gate="execution", concurrency=IN_FLIGHT)
             ours.append(sweep.seconds)
             whole.append(sweep.process.seconds)

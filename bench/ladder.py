@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import ground
 import processes
 import squares
@@ -13,7 +15,7 @@ OVERHEAD_S = 1.5
 MEMORY_MIB = 300.0
 
 
-def run(quick: bool) -> Result:
+def run(*, quick: bool) -> Result:
     """Rounds in turn: ours over all agents, the sequential client over a sample of them, which is then scaled to all."""
     rounds, sample = (1, 20) if quick else (5, 20)
     sweeps: list[sweeping.Sweep] = []
@@ -24,7 +26,8 @@ def run(quick: bool) -> Result:
             before = processes.cpu_s(stack.agents_pid) + processes.cpu_s(stack.orchestrator_pid)
             sweeps.append(sweeping.by_windlass(stack, place, gate="proof", concurrency=IN_FLIGHT))
             agents_cpu.append(processes.cpu_s(stack.agents_pid) + processes.cpu_s(stack.orchestrator_pid) - before)
-            scaled.append(sweeping.one_after_the_other(stack, _calls(number * sample, sample)) * AGENTS / sample)
+            rows = sweeps[-1].evidence["rows"][number * sample : (number + 1) * sample]
+            scaled.append(sweeping.one_after_the_other(stack, _calls(rows)) * AGENTS / sample)
     run_calls = sum(call["kind"] != "dispatch" for row in sweeps[0].evidence["rows"] for call in row["calls"])
     ideal = run_calls * DELAY_MS / 1000 / IN_FLIGHT
     ours = Series(what="first request to last row", unit="s", values=[sweep.seconds for sweep in sweeps])
@@ -47,17 +50,18 @@ def run(quick: bool) -> Result:
         ],
         notes=[
             f"ideal: {run_calls:,} run calls × {DELAY_MS:.0f} ms / {IN_FLIGHT} in flight = {ideal:.2f} s; the target is that + {OVERHEAD_S} s",
-            f"the sequential client made the calls of {sample} agents a round; its time is scaled to {AGENTS:,}: {peer.median / ours.median:.0f} × ours",
+            f"the sequential client called {sample} agents a round; its time is scaled to {AGENTS:,}: {peer.median / ours.median:.0f} × ours",
             "sweep, orchestrator and all agents share this machine's cores; the agents are a bare uvloop protocol that squares a number",
         ],
     )
 
 
-def _calls(start: int, count: int) -> list[tuple[str, list[dict[str, object]]]]:
-    """The calls that the ladder makes for some agents: first, second and first example again, and the invalid one."""
-    names = squares.task_types(AGENTS)
-    chosen = [number % AGENTS for number in range(start, start + count)]
-    return [
-        (names[number], [{"number": squares.example(number) + more} for more in (0, 5000, 0)] + [{"number": f"no number {number}"}])
-        for number in chosen
-    ]
+def _calls(rows: list[dict[str, Any]]) -> list[tuple[str, list[dict[str, Any]]]]:
+    """The runs that the sweep made for some agents, to be made again by the sequential client."""
+    return [(row["task_type"], [_inputs(row["task_type"], call["kind"]) for call in row["calls"] if call["kind"] != "dispatch"]) for row in rows]
+
+
+def _inputs(task_type: str, kind: str) -> dict[str, Any]:
+    number = squares.task_types(AGENTS).index(task_type)
+    first, second = squares.examples(number)
+    return {"number": {"first": first, "again": first, "second": second, "second_again": second, "invalid": squares.invalid(number)}[kind]}

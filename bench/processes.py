@@ -65,11 +65,14 @@ def serving(argv: Sequence[str], path: str, place: Path) -> Iterator[tuple[str, 
     with socket.create_server(("127.0.0.1", 0), backlog=2048) as listener:
         port = listener.getsockname()[1]
         given = [*argv, "--fd", str(listener.fileno())]
-        process = subprocess.Popen(given, pass_fds=[listener.fileno()], cwd=place, env=environment(place))
+        with (place / f"served-{port}.log").open("wb") as log:
+            process = subprocess.Popen(given, pass_fds=[listener.fileno()], cwd=place, env=environment(place), stdout=log, stderr=log)
     try:
         url = f"http://127.0.0.1:{port}"
-        with urllib.request.urlopen(url + path, timeout=60) as answer:
-            assert answer.status == 200, answer.status
+        try:
+            urllib.request.urlopen(url + path, timeout=60).close()
+        except OSError as failure:
+            raise RuntimeError(f"{argv[-1]} did not come up: {(place / f'served-{port}.log').read_text()[-2000:]}") from failure
         yield url, process.pid
     finally:
         process.send_signal(signal.SIGTERM)

@@ -25,9 +25,14 @@ def task_types(count: int) -> list[str]:
     return [f"SQUARE_{number:04}" for number in range(count)]
 
 
-def example(number: int) -> int:
-    """The number that the first example of an agent squares; its second one squares the next but 5,000."""
-    return number + 3
+def examples(number: int) -> tuple[int, int]:
+    """The two numbers that an agent's examples square."""
+    return number + 3, number + 5003
+
+
+def invalid(number: int) -> str:
+    """What an agent must turn down."""
+    return f"no number {number}"
 
 
 def fleet_yaml(count: int, agents_url: str) -> str:
@@ -36,7 +41,7 @@ def fleet_yaml(count: int, agents_url: str) -> str:
     lines += [f'  agent-{number:04}: {{url: "{agents_url}/agent-{number:04}"}}' for number in range(count)]
     lines.append("tasks:")
     for number, task_type in enumerate(task_types(count)):
-        one, other = example(number), example(number) + 5000
+        one, other = examples(number)
         lines += [
             f"  {task_type}:",
             f"    agent: agent-{number:04}",
@@ -45,7 +50,7 @@ def fleet_yaml(count: int, agents_url: str) -> str:
             f"        expect: {{type: object, required: [square], properties: {{square: {{const: {one * one}}}}}}}",
             f"      - inputs: {{number: {other}}}",
             f"        expect: {{type: object, required: [square], properties: {{square: {{const: {other * other}}}}}}}",
-            f"    invalid_example: {{number: no number {number}}}",
+            f"    invalid_example: {{number: {invalid(number)}}}",
         ]
     return "\n".join(lines) + "\n"
 

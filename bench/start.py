@@ -14,7 +14,7 @@ TIMES = 1.5
 PAIRS = 25
 
 
-def run(quick: bool) -> Result:
+def run(*, quick: bool) -> Result:
     """Both in turn, compiled modules in place for both."""
     pairs = 5 if quick else PAIRS
     commands = {

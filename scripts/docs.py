@@ -31,17 +31,17 @@ def main() -> int:
     """Write the pages, or say which are stale; returns the exit code."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a page is stale")
+    parser.add_argument("--directory", type=Path, default=REFERENCE, help="where the pages are")
     asked = parser.parse_args()
-    found = stale(REFERENCE)
-    if not asked.check:
-        for name, content in found.items():
-            (REFERENCE / name).write_text(content, "utf-8")
-            print(f"wrote {(REFERENCE / name).relative_to(ROOT)}")
-        return 0
+    found = stale(asked.directory)
     for name, content in found.items():
-        print(f"docs/reference/{name} is stale; run: .venv/bin/python scripts/docs.py")
-        print("\n".join(list(difference(REFERENCE / name, content))[:20]))
-    return 1 if found else 0
+        if asked.check:
+            print(f"{asked.directory / name} is stale; run: .venv/bin/python scripts/docs.py")
+            print("\n".join(list(difference(asked.directory / name, content))[:20]))
+        else:
+            (asked.directory / name).write_text(content, "utf-8")
+            print(f"wrote {asked.directory / name}")
+    return 1 if found and asked.check else 0
 
 
 def stale(directory: Path) -> dict[str, str]:

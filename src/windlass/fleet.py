@@ -179,6 +179,8 @@ def _problems(fleet: Fleet) -> Iterator[str]:
             yield f"tasks.{task_type}.agent: {task.agent!r} {near}"
         if task.phi_to_model and "PHI" not in task.risk_tiers:
             yield f"tasks.{task_type}.phi_to_model: is true, and PHI is not among its risk_tiers"
+        if any(example.inputs == task.invalid_example for example in task.examples):
+            yield f"tasks.{task_type}.invalid_example: is one of its examples; an agent can't do it and reject it"
         yield from _schema_problems(task_type, task)
     mapped = {task.agent for task in fleet.tasks.values()}
     for name, entry in fleet.agents.items():
@@ -294,16 +296,16 @@ def _parsed(source: str, content: bytes) -> Any:
 
 
 def _count(value: Any, total: int, path: tuple[str, ...]) -> int:
-    """How many nodes the document has with its aliases written out: a few nested aliases can stand for billions.
+    """How many values (and 32 characters of text for one more) the document has with its aliases written out: a few can stand for billions.
 
     Raises TypeError for a value that JSON can't carry: what agents are asked must be what is hashed and committed to.
     """
     if total > _MAX_NODES or len(path) > 100:
         raise OverflowError(f"has more than {_MAX_NODES} values or more than 100 levels, aliases written out")
-    total += 1
+    total += 1 + (len(value) // 32 if isinstance(value, str) else 0)
     if isinstance(value, dict):
         for key, child in value.items():
-            total = _count(child, total, (*path, key))
+            total = _count(child, total + len(key) // 32, (*path, key))
     elif isinstance(value, list):
         for place, child in enumerate(value):
             total = _count(child, total, (*path, str(place)))

@@ -45,7 +45,6 @@ _TITLES = {
 }
 _INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "SSL_CERT_FILE")
 CORE, FLEET = "orchestrator", "fleet"
-DEFAULT_OUT = Path(".windlass/prove")
 _CORE_OUTLIVES_S = 30
 """Seconds by which the orchestrator's own deadline lies behind that of the agents it routes to."""
 
@@ -59,6 +58,8 @@ class Request:
     endpoints_json: str | None
     agent_tokens: Mapping[str, str] = field(repr=False)
     out: Path
+    run_ids_lead_here: bool
+    """Whether `windlass sweep show RUN_ID` finds runs in `out`."""
     terms: plan.Terms = field(default_factory=plan.Terms)
     ttl_sec: int = 300
     timeout_s: float = 30.0
@@ -273,7 +274,7 @@ class _Story:
             directory=evidence,
             bodies=bodies,
             bodies_from_directory=os.path.relpath(bodies, evidence),
-            show=f"windlass sweep show {self._record.run_id if self.request.out == DEFAULT_OUT else self._record.directory}",
+            show=f"windlass sweep show {self._record.run_id if self.request.run_ids_lead_here else self._record.directory}",
             git_commit=self._record.run.started.git_commit,
         )
 
@@ -317,10 +318,9 @@ class _Story:
         ]
 
     def _orchestrator(self) -> Service:
-        logs = self._record.logs_directory
-        words = ["serve", "orchestrator", "--state-dir", str(logs.absolute())]
+        words = ["serve", "orchestrator", "--state-dir", "."]
         if self.request.fleet_file:
-            words += ["--fleet", str(self.request.fleet_file.absolute())]
+            words += ["--fleet", os.path.relpath(self.request.fleet_file.absolute(), self._record.logs_directory.absolute())]
         else:
             words += ["--agents-url", self._agents.url if self._agents else ""]
         secrets_ = {"WORKER_SERVICE_TOKEN": self._token, **self._agent_tokens}
@@ -329,7 +329,7 @@ class _Story:
         return self._service(CORE, words, self._core, secrets_)
 
     def _executor(self, door: Door) -> Service:
-        words = ["serve", "executor", "--store", str((self._record.logs_directory / "store").absolute())]
+        words = ["serve", "executor", "--store", "store"]
         return self._service(FLEET, words, door, {fleets.AGENT_TOKEN: self._agent_tokens[fleets.AGENT_TOKEN]})
 
     def _service(self, name: str, words: list[str], door: Door, more: Mapping[str, str]) -> Service:

@@ -1,26 +1,26 @@
-"""P-01 and P-04, the small form: a record is never torn by a kill, and concurrent writers lose nothing.
+"""P-01, the random part: a record is never torn by a kill.
 
-WINDLASS_PROMISE_KILLS: how many processes are killed (default 15). WINDLASS_PROMISE_SEED: when.
+The budget counts killed writers (see `budget.py`), and for every three of them a killed creation; the seed says when.
 """
 
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
 from random import Random
 
-import pytest
-
+from tests.promises import budget
 from tests.unit.records import worlds
 from windlass.infra import chain
 from windlass.records.run import RunRecord
 from windlass.records.verify import verify
 
-KILLS = int(os.environ.get("WINDLASS_PROMISE_KILLS", "15"))
-SEED = int(os.environ.get("WINDLASS_PROMISE_SEED", "1"))
+KILLS = budget.of(small=15, full=1000)
+SEED = budget.seed(1)
+PER_RUN = 50
+"""Kills that one run suffers: its journal and evidence grow with each, and checking them all again with it."""
 
 _WORKER = """
 import sys
@@ -62,17 +62,6 @@ while True:
         sys.stdout.flush()
 """
 
-_NOTER = """
-import sys
-from pathlib import Path
-from windlass.records.run import RunRecord
-
-with RunRecord.open(Path(sys.argv[2]), root=Path(sys.argv[1])) as record:
-    for number in range(int(sys.argv[4])):
-        record.event("SEEN", "something", details={"who": sys.argv[3], "number": number})
-        print(record.head, flush=True)
-"""
-
 
 def _killed_at_random(random: Random, code: str, *arguments: Path) -> list[str]:
     """Run `code` and SIGKILL it at a random moment after a random number of acknowledged acts; returns what it acknowledged."""
@@ -92,11 +81,21 @@ def _killed_at_random(random: Random, code: str, *arguments: Path) -> list[str]:
 
 def test_a_killed_writer_leaves_whole_files_and_loses_nothing_that_it_acknowledged(tmp_path: Path):
     random = Random(SEED)
-    with worlds.new(tmp_path) as record:
+    acknowledged = 0
+    for start in range(0, KILLS, PER_RUN):
+        root = tmp_path / str(start)
+        root.mkdir()
+        acknowledged += _suffered(root, random, min(PER_RUN, KILLS - start))
+    budget.tell("P-01", SEED, f"{KILLS} kills, {acknowledged:,} acknowledged acts, none lost")
+
+
+def _suffered(root: Path, random: Random, kills: int) -> int:
+    """Kill the writer of one run that often, checking everything after each kill; returns how many acts it acknowledged."""
+    with worlds.new(root) as record:
         directory = record.directory
     acknowledged: list[str] = []
-    for kill in range(KILLS):
-        acknowledged += _killed_at_random(random, _WORKER, tmp_path, directory)
+    for kill in range(kills):
+        acknowledged += _killed_at_random(random, _WORKER, root, directory)
         view = json.loads((directory / "record" / "RUN.json").read_bytes())
         assert view["run_id"] == record.run_id
         for path in (directory / "record" / "gates").glob("*/attempt-*.json"):
@@ -107,10 +106,11 @@ def test_a_killed_writer_leaves_whole_files_and_loses_nothing_that_it_acknowledg
         assert not lost, kill
         report = verify(directory, acknowledged[-1])
         assert report.problems == (), kill
-        RunRecord.open(directory, root=tmp_path).close()
+        RunRecord.open(directory, root=root).close()
         left = [warning for warning in verify(directory).warnings if not warning.file.startswith("evidence/")]
         assert left == [], kill
-    assert len(acknowledged) > KILLS
+    assert len(acknowledged) > kills
+    return len(acknowledged)
 
 
 def test_a_run_whose_creation_is_killed_is_whole_or_not_there(tmp_path: Path):
@@ -121,24 +121,3 @@ def test_a_run_whose_creation_is_killed_is_whole_or_not_there(tmp_path: Path):
         assert acknowledged.keys() <= there
         for name in there:
             assert verify(tmp_path / name, acknowledged.get(name)).problems == ()
-
-
-@pytest.mark.parametrize(("writers", "acts"), [(4, 50)])
-def test_writers_in_several_processes_lose_nothing(tmp_path: Path, writers: int, acts: int):
-    with worlds.new(tmp_path) as record:
-        directory = record.directory
-    children = [
-        subprocess.Popen([sys.executable, "-c", _NOTER, str(tmp_path), str(directory), str(who), str(acts)], stdout=subprocess.PIPE, text=True)
-        for who in range(writers)
-    ]
-    acknowledged = [head for child in children for head in child.communicate(timeout=60)[0].split()]
-    assert [child.returncode for child in children] == [0] * writers
-    scan = chain.scan((directory / "record" / "journal.jsonl").read_bytes())
-    assert {entry.hash for entry in scan.entries} >= set(acknowledged)
-    assert len(acknowledged) == writers * acts
-    events = json.loads((directory / "record" / "RUN.json").read_bytes())["events"]
-    for who in range(writers):
-        told = [event["details"]["number"] for event in events if event["type"] == "SEEN" and event["details"]["who"] == str(who)]
-        assert told == list(range(acts))
-    report = verify(directory, scan.head)
-    assert (report.verdict, report.warnings) == ("intact", ())

@@ -1,12 +1,11 @@
 """P-05: tampering with a record is found and placed.
 
-WINDLASS_PROMISE_BUDGET: how many single bits are flipped in the files on the disk (default 2,000; 0: every bit of every file).
-Every bit of the journal is flipped in any case, against the scan of its chain. WINDLASS_PROMISE_SEED: which bits, and what is torn.
+The budget counts single bits that are flipped in the files on the disk (see `budget.py`), at most every bit of every file.
+Every bit of the journal is flipped in any case, against the scan of its chain. The seed says which bits, and what is torn.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from itertools import combinations
@@ -15,6 +14,7 @@ from random import Random
 
 import pytest
 
+from tests.promises import budget
 from tests.unit.records import worlds
 from windlass.infra import chain
 from windlass.infra.chain import Entry
@@ -22,8 +22,8 @@ from windlass.records.report import Report
 from windlass.records.run import RunRecord
 from windlass.records.verify import verify
 
-BUDGET = int(os.environ.get("WINDLASS_PROMISE_BUDGET", "2000"))
-SEED = int(os.environ.get("WINDLASS_PROMISE_SEED", "5"))
+BUDGET = budget.of(small=2000, full=524_288)
+SEED = budget.seed(5)
 JOURNAL = "journal.jsonl"
 
 
@@ -53,7 +53,7 @@ def _with_journal(record: Path, lines: list[bytes], why: object) -> Report:
 
 def _bits(record: Path) -> Iterator[tuple[Path, int, int]]:
     every = [(path, offset, bit) for path in worlds.files(record) for offset in range(path.stat().st_size) for bit in range(8)]
-    return iter(Random(SEED).sample(every, BUDGET) if 0 < BUDGET < len(every) else every)
+    return iter(Random(SEED).sample(every, BUDGET) if len(every) > BUDGET else every)
 
 
 def test_every_flipped_bit_of_the_journal_breaks_its_chain_at_that_byte(lines: list[bytes]):
@@ -74,7 +74,9 @@ def test_every_flipped_bit_of_the_journal_breaks_its_chain_at_that_byte(lines: l
 
 
 def test_a_flipped_bit_of_any_file_is_damage_in_that_file(record: Path):
+    flipped = 0
     for path, offset, bit in _bits(record):
+        flipped += 1
         worlds.flip(path, offset, bit)
         name = path.relative_to(record).as_posix()
         report = _damaged(record, (name, offset, bit))
@@ -85,6 +87,8 @@ def test_a_flipped_bit_of_any_file_is_damage_in_that_file(record: Path):
         assert problem.end is not None, (name, offset, bit)
         assert problem.start <= offset < max(problem.end, problem.start + 1), (name, offset, bit)
     assert verify(record).problems == ()
+    size = sum(path.stat().st_size for path in worlds.files(record))
+    budget.tell("P-05", SEED, f"{flipped:,} of {8 * size:,} bits of a record flipped, each found in its file")
 
 
 def test_every_deleted_line_is_found(record: Path, lines: list[bytes]):

@@ -1,14 +1,12 @@
 """P-09: no text can forge a row, cell, formula, tag or escape in any export.
 
 Random hostile strings stand in every place of a sweep that a stranger can fill; every export is read by a parser that is not ours and
-must show as many rows, cells and elements as the same sweep with harmless texts. `WINDLASS_PROMISE_BUDGET` strings (2,000 by default),
-`WINDLASS_PROMISE_SEED` to repeat a run.
+must show as many rows, cells and elements as the same sweep with harmless texts. The budget counts strings (see `budget.py`).
 """
 
 import csv
 import io
 import json
-import os
 import random
 import re
 import sys
@@ -23,12 +21,13 @@ import pytest
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
+from tests.promises import budget
 from tests.unit.sweep import samples
 from windlass.infra.escapes import columns, tsv_text
 from windlass.sweep.writers import gate_table, junit, report, step_summary, summaries, terminal, tsv
 
-BUDGET = int(os.environ.get("WINDLASS_PROMISE_BUDGET", "2000"))
-SEED = int(os.environ.get("WINDLASS_PROMISE_SEED", "9"))
+BUDGET = budget.of(small=2000, full=1_000_000)
+SEED = budget.seed(9)
 PER_SWEEP = 100
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
 INVISIBLE = {"Cc", "Cf", "Cs", "Zl", "Zp"}
@@ -117,9 +116,17 @@ def sweeps() -> Iterator[tuple[list[str], dict[str, Any]]]:
         yield texts, samples.hostile(texts)
 
 
+class Hostile:
+    """The same sweeps each time they are gone through: all at once would fill the memory. Lives as long as the tests of this file."""
+
+    def __iter__(self) -> Iterator[tuple[list[str], dict[str, Any]]]:
+        return sweeps()
+
+
 @pytest.fixture(scope="module", name="hostile")
 def hostile_sweeps():
-    return list(sweeps())
+    budget.tell("P-09", SEED, f"{BUDGET:,} strings through every export")
+    return Hostile()
 
 
 @pytest.fixture(scope="module", name="harmless")

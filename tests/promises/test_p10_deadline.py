@@ -1,13 +1,12 @@
 """P-10, the part of the process backend: an open window is closed by its deadline + X, though its opener is SIGKILLed at any moment.
 
-WINDLASS_PROMISE_BUDGET openers (10 unless set) are killed at random moments between their first step and a while after the window is
+Openers, which the budget counts (see `budget.py`), are killed at random moments between their first step and a while after the window is
 open; some of their services ignore TERM, some leave a daemon in another session. Nothing of any may run later than the outer bound
 + grace + X. The seed is printed and can be set (WINDLASS_PROMISE_SEED).
 """
 
 import asyncio
 import contextlib
-import os
 import random
 import subprocess
 import sys
@@ -17,13 +16,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.promises import budget
 from tests.unit.windows import services
 from windlass.windows import window
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="processes are looked up in /proc")
 
-BUDGET = int(os.environ.get("WINDLASS_PROMISE_BUDGET", "10"))
-SEED = int(os.environ.get("WINDLASS_PROMISE_SEED", "0")) or random.SystemRandom().randrange(1, 10**9)
+BUDGET = budget.of(small=10, full=1000)
+SEED = budget.seed(random.SystemRandom().randrange(1, 10**9))
 AT_ONCE = 5
 TTL_S = 1
 START_TIMEOUT_S = 3.0
@@ -101,7 +101,7 @@ def test_p10_a_window_is_closed_by_its_deadline_though_its_opener_was_killed_at_
     slowest = max(outcome.last_seen_s for outcome in outcomes)
     opened = sum(outcome.was_open for outcome in outcomes)
     between = sum(bool(outcome.started) and not outcome.was_open for outcome in outcomes)
-    figures = f"seed {SEED}: {len(outcomes)} kills, {between} while services were starting, {opened} when open, slowest end {slowest:.2f} s"
-    print(f"P-10 {figures}")  # noqa: T201  # `make promises` shows it
+    figures = f"{len(outcomes)} kills, {between} while services were starting, {opened} when open, slowest end {slowest:.2f} s"
+    budget.tell("P-10", SEED, figures)
     assert not late, figures
     assert opened + between, f"no kill came when there was anything to close; {figures}"

@@ -1,22 +1,22 @@
 """P-20: secrets never leave. The redactor's part: canaries in every encoding, found by decoders that are not ours.
 
-`WINDLASS_PROMISE_BUDGET` canaries (1,000 by default), `WINDLASS_PROMISE_SEED` to repeat a run.
+The budget counts canaries (see `budget.py`).
 """
 
 import base64
 import html
 import json
-import os
 import random
 import re
 import string
 from collections.abc import Iterator
 from urllib.parse import quote, quote_plus, unquote_plus
 
+from tests.promises import budget
 from windlass.infra.redaction import Redactor
 
-BUDGET = int(os.environ.get("WINDLASS_PROMISE_BUDGET", "1000"))
-SEED = int(os.environ.get("WINDLASS_PROMISE_SEED", "20"))
+BUDGET = budget.of(small=1000, full=10_000)
+SEED = budget.seed(20)
 ALPHABETS = (
     string.ascii_letters + string.digits,
     string.hexdigits,
@@ -87,6 +87,7 @@ def test_no_canary_survives_in_any_encoding():
         assert not [form for _, form in forms if form in redacted]
         assert redactor.text(redacted) == redacted
         assert redactor.bytes(carried.encode()) == redacted.encode()
+    budget.tell("P-20", SEED, f"{BUDGET:,} canaries in every encoding")
 
 
 def test_a_body_without_canaries_is_not_touched():

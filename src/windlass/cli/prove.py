@@ -13,14 +13,17 @@ if TYPE_CHECKING:
     from windlass.cli.progress import SweepProgress
     from windlass.prove import Chapter, Outcome
 
+_TIMEOUT_S = 30.0
+"""The reference agents answer in milliseconds; a sweep of strangers waits longer."""
+
 
 @click.command()
 @click.option("--fleet", "file", type=click.Path(path_type=Path), help="Prove a stranger's fleet: its agents are called, never started or stopped.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Directory of runs; .windlass/prove without it.")
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Directory of runs; <state dir>/prove without it.")
 @click.option("--ttl", type=int, default=300, show_default=True, help="Seconds after which everything closes by itself, whatever happens.")
-@click.option("--mode", type=click.Choice(["DEMO", "LIVE"]), default="DEMO", show_default=True)
-@click.option("--risk-tier", type=click.Choice(["PHI", "SENSITIVE", "NON_SENSITIVE"]), default="NON_SENSITIVE", show_default=True)
-@click.option("--timeout", type=float, default=30.0, show_default=True, help="Seconds that one request may take.")
+@click.option("--mode", type=click.Choice(["DEMO", "LIVE"]), help="[MODE, DEMO]")
+@click.option("--risk-tier", type=click.Choice(["PHI", "SENSITIVE", "NON_SENSITIVE"]), help="[RISK_TIER, NON_SENSITIVE]")
+@click.option("--timeout", type=float, help="Seconds that one request may take [TIMEOUT_SECS, 30].")
 @click.option("--concurrency", type=click.IntRange(1, 4096), default=16, show_default=True, help="Requests in flight.")
 @click.option("--keep-open", is_flag=True, help="Leave the services to their deadline instead of closing them.")
 @click.option("--keep-bodies", is_flag=True, help="Put response bodies into the record; they stay in its ignored logs otherwise.")
@@ -30,9 +33,9 @@ def command(
     file: Path | None,
     out: Path | None,
     ttl: int,
-    mode: str,
-    risk_tier: str,
-    timeout: float,
+    mode: str | None,
+    risk_tier: str | None,
+    timeout: float | None,
     concurrency: int,
     keep_open: bool,
     keep_bodies: bool,
@@ -62,10 +65,14 @@ def command(
         fleet_file=file,
         endpoints_json=endpoints,
         agent_tokens=tokens.tokens(found, named) if named else {},
-        out=out or prove.DEFAULT_OUT,
-        terms=plan.Terms(mode=mode, risk_tier=risk_tier),  # type: ignore[arg-type]  # click's Choice allows only these words
+        out=out or Path(found.required(settings.STATE_DIR)) / "prove",
+        run_ids_lead_here=out is None,
+        terms=plan.Terms(
+            mode=found.choice(settings.MODE, ("DEMO", "LIVE"), mode),  # type: ignore[arg-type]  # a choice of these words
+            risk_tier=found.choice(settings.RISK_TIER, ("PHI", "SENSITIVE", "NON_SENSITIVE"), risk_tier),  # type: ignore[arg-type]  # as above
+        ),
         ttl_sec=ttl,
-        timeout_s=found.seconds(settings.TIMEOUT_SECS, timeout),
+        timeout_s=found.seconds(settings.TIMEOUT_SECS, _TIMEOUT_S if timeout is None and not found.variable("TIMEOUT_SECS") else timeout),
         concurrency=concurrency,
         keep_open=keep_open,
         keep_bodies=keep_bodies,
@@ -124,7 +131,7 @@ def _told(chapter: Chapter) -> list[str]:
             return _kept_open(facts)
         case _:
             head = f"{facts['entries']} entries, head {facts['head'][:12]}…"
-            return [_line("verify", f"record {facts['verdict']}, {head}", seconds), *(f"    {problem}" for problem in facts["problems"])]
+            return [_line("verify", f"record {facts['verdict']}", f"{seconds}   {head}"), *(f"    {problem}" for problem in facts["problems"])]
 
 
 def _line(word: str, what: str, rest: str) -> str:

@@ -112,9 +112,10 @@ def executor(
     telemetry.configure(log_level)
     found = settings.Settings.load(Path.cwd())
     token = found.text(settings.AGENT_TOKEN)
-    if token is None and _address(host, fd) not in _LOOPBACK and not anonymous_agents:
+    address = _address(host, fd)
+    if token is None and address not in _LOOPBACK and not anonymous_agents:
         raise Refused(
-            f"--host {host}: WINDLASS_AGENT_TOKEN is not set, and this address can be reached from outside; set it, or say --anonymous-agents"
+            f"--host {address}: WINDLASS_AGENT_TOKEN is not set, and this address can be reached from outside; set it, or say --anonymous-agents"
         )
     known = catalogue.agents()
     wanted = [name for given in (*names, *more) for name in given.split(",") if name] or list(known)
@@ -130,7 +131,14 @@ def executor(
         raise Refused(f"--store {directory}: can't be made: {failure.strerror}") from failure
     bases: dict[Source, str | None] = {"pubmed": found.text(settings.PUBMED_URL), "openalex": found.text(settings.OPENALEX_URL)}
     sources = live.allowed(found.text(settings.LIVE_SOURCES), bases)
-    service = app.create({name: known[name] for name in wanted}, token=token, store=directory, sources=sources, allowed=_allowed(found, file))
+    service = app.create(
+        {name: known[name] for name in wanted},
+        token=token,
+        store=directory,
+        sources=sources,
+        allowed=_allowed(found, file),
+        docs=address in _LOOPBACK,
+    )
     server.serve(service, host=host, port=port, fd=fd, log_level=log_level, ready=_announce(f"executor: {len(wanted)} agents"))
 
 

@@ -19,8 +19,13 @@ MOST_FAILURES = 40
 
 def opening(plan: Plan, access: Access, place: Place) -> str:
     """Who is swept, through whom, and where the evidence goes."""
-    swept = f"{len(plan.fleet.agents)} agents, {len(plan.cells)} task types"
+    swept = f"{counted(len(plan.fleet.agents), 'agent')}, {counted(len(plan.cells), 'task type')}"
     return f"Sweep of {terminal(plan.fleet.name)}: {swept}, through {access.orchestrator_url}\n  evidence  {place.directory}"
+
+
+def counted(number: int, what: str) -> str:
+    """`1 agent`, `2 agents`."""
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def closing(sweep: Mapping[str, Any], place: Place) -> Iterator[str]:

@@ -42,11 +42,13 @@ def create(
     store: Path,
     sources: Mapping[Source, str] | None = None,
     allowed: Allowed | None = None,
+    docs: bool = True,
 ) -> FastAPI:
     """The service for these agents (name → agent); with `token`, runs ask for it. `store` is where agents keep what outlives a run.
 
     `sources` (name → base URL) are the live sources that agents may ask in LIVE mode; without any, none. `allowed` is the chat model that
-    agents may use; without one, every agent answers by its deterministic engine.
+    agents may use; without one, every agent answers by its deterministic engine. `docs`: whether /docs and /openapi.json answer; off
+    loopback they should not.
     """
     hosted = {name: Hosted(agent, store, allowed) for name, agent in agents.items()}
 
@@ -60,7 +62,14 @@ def create(
                     one.live = live.opened(sources, client, loop) if sources else None
                 yield
 
-    app = FastAPI(title="Windlass executor", version=__version__, lifespan=lifespan, redoc_url=None)
+    app = FastAPI(
+        title="Windlass executor",
+        version=__version__,
+        lifespan=lifespan,
+        docs_url="/docs" if docs else None,
+        openapi_url="/openapi.json" if docs else None,
+        redoc_url=None,
+    )
     app.include_router(_service_routes(hosted))
     app.include_router(_agent_routes(hosted, _door(token)), prefix="/{agent_name}")
     if len(hosted) == 1:

@@ -34,6 +34,12 @@ class Answer:
     headers: Mapping[str, str] | None = None
 
 
+_IDLE_S = 1
+"""Seconds that an idle connection is kept: servers close theirs after 2 (gunicorn) or 5 (uvicorn, Node), and a call must not meet that."""
+_SAID = 1000
+"""Characters of a failure's own words that are told; callers redact them before they cut them shorter."""
+
+
 class _ForbiddenAddressError(OSError):
     """The address that a name resolved to must not be connected to."""
 
@@ -48,7 +54,7 @@ def _guarded_socket(found: Any) -> socket.socket:
 
 def session() -> aiohttp.ClientSession:
     """A client session without redirects, cookies, proxies or environment; the caller bounds how many calls are in flight."""
-    connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=10, keepalive_timeout=5, socket_factory=_guarded_socket)
+    connector = aiohttp.TCPConnector(limit=0, ttl_dns_cache=10, keepalive_timeout=_IDLE_S, socket_factory=_guarded_socket)
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False, auto_decompress=False)
 
 
@@ -102,15 +108,22 @@ def _explained(failure: Exception, status: int, timeout_s: float) -> tuple[Fault
             return "TIMEOUT", f"no whole answer within {timeout_s:g} s"
         case aiohttp.ClientConnectorDNSError():
             return "DNS", f"the name {failure.host!r} does not resolve"
+        case UnicodeError():
+            return "DNS", f"the name can't be one: {_plain(failure)}"
+        case aiohttp.InvalidURL():
+            return "REFUSED", f"the URL can't be called: {_plain(failure)}"
         case aiohttp.ClientConnectorCertificateError() | aiohttp.ClientSSLError() | ssl.SSLError():
             return "TLS", f"TLS failed: {_plain(failure)}"
         case aiohttp.ClientConnectorError():
             return "REFUSED", f"no connection: {failure.os_error.strerror or failure.os_error}"
+        case aiohttp.ClientResponseError():
+            return "REFUSED", f"the answer is not HTTP: {_plain(failure.message)}"
         case aiohttp.ClientError() | OSError() | EOFError():
             return "REFUSED", f"the connection broke {'inside' if status else 'before'} the answer: {_plain(failure)}"
         case _:
             return "REFUSED", f"the call failed: {type(failure).__name__}: {_plain(failure)}"
 
 
-def _plain(failure: BaseException) -> str:
-    return " ".join(str(failure).split())[:200] or type(failure).__name__
+def _plain(failure: BaseException | str) -> str:
+    words = " ".join(str(failure).split()) or type(failure).__name__
+    return words.encode("utf-8", "backslashreplace").decode()[:_SAID]  # a peer's bytes may be no text

@@ -6,6 +6,7 @@ references that one check may follow are counted: a few nested ones can stand fo
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from itertools import islice
@@ -40,6 +41,15 @@ class _TooManyReferencesError(Exception):
     """A check has followed more references than it may."""
 
 
+class _Left(threading.local):
+    """The references that the check which runs in this thread may still follow. Lives as long as the process."""
+
+    references = 0
+
+
+_left = _Left()
+
+
 def compiled(schema: Mapping[str, Any]) -> Check:
     """A check for `schema`; raises ValueError that says what is wrong with the schema itself. Equal schemas share one check."""
     try:
@@ -60,24 +70,10 @@ def _compiled(canonical: bytes) -> Check:
         raise ValueError("is nested too deeply") from failure
     _refuse_bad_patterns(parts)
     _refuse_outer_references(schema, parts)
-    left = 0
-
-    def followed(keyword: str) -> Callable[..., Iterator[ValidationError]]:
-        def follow(validator: Any, reference: str, instance: Any, part: Any) -> Iterator[ValidationError]:
-            nonlocal left
-            left -= 1
-            if left < 0:
-                raise _TooManyReferencesError
-            yield from Draft202012Validator.VALIDATORS[keyword](validator, reference, instance, part) or ()
-
-        return follow
-
-    counting = extend(_Validator, {keyword: followed(keyword) for keyword in ("$ref", "$dynamicRef")})  # type: ignore[no-untyped-call]  # so in the stubs
-    validator = counting(schema, registry=Registry())
+    validator = _Validator(schema, registry=Registry())
 
     def check(value: Any) -> str | None:
-        nonlocal left
-        left = MAX_REFERENCES
+        _left.references = MAX_REFERENCES
         try:
             problem = best_match(islice(validator.iter_errors(value), _MAX_PROBLEMS))
         except Unresolvable as failure:
@@ -86,9 +82,14 @@ def _compiled(canonical: bytes) -> Check:
             return "the value or the schema is nested too deeply"
         except _TooManyReferencesError:
             return f"the schema follows more than {MAX_REFERENCES} references for this value"
-        return model.clip(f"{problem.json_path}: {problem.message}", _MAX_REASON) if problem else None
+        return _short(f"{problem.json_path}: {problem.message}") if problem else None
 
     return check
+
+
+def _short(reason: str) -> str:
+    """The beginning and the end: a large value stands first, and what is wrong with it last."""
+    return reason if len(reason) <= _MAX_REASON else f"{reason[: _MAX_REASON // 2]} … {reason[-_MAX_REASON // 3 :]}"
 
 
 def _pattern(_validator: Any, pattern: str, instance: Any, _schema: Any) -> Iterator[ValidationError]:
@@ -121,6 +122,18 @@ def _unique_items(_validator: Any, wanted: bool, instance: Any, _schema: Any) ->
         yield ValidationError("has items that are equal")
 
 
+def _followed(keyword: str) -> Callable[..., Iterator[ValidationError]]:
+    """The keyword, counted: one validator class serves every schema, since making a class costs more than compiling a small schema."""
+
+    def follow(validator: Any, reference: str, instance: Any, part: Any) -> Iterator[ValidationError]:
+        _left.references -= 1
+        if _left.references < 0:
+            raise _TooManyReferencesError
+        yield from Draft202012Validator.VALIDATORS[keyword](validator, reference, instance, part) or ()
+
+    return follow
+
+
 def _frozen(value: Any) -> Any:
     """A hashable value, equal for values that JSON Schema takes for equal: `1` is `1.0` and not `true`."""
     if isinstance(value, dict):
@@ -137,6 +150,8 @@ _Validator = extend(  # type: ignore[no-untyped-call]  # so in the stubs
         "patternProperties": _pattern_properties,
         "additionalProperties": _additional_properties,
         "uniqueItems": _unique_items,
+        "$ref": _followed("$ref"),
+        "$dynamicRef": _followed("$dynamicRef"),
     },
 )
 
@@ -150,7 +165,9 @@ def _refuse_bad_patterns(parts: list[dict[str, Any]]) -> None:
                 re2.compile(pattern, options=_QUIET)
             except re2.error as failure:
                 said = failure.args[0]
-                raise ValueError(f"the pattern {model.clip(repr(pattern), 100)} is not RE2: {said.decode() if isinstance(said, bytes) else said}") from failure
+                raise ValueError(
+                    f"the pattern {model.clip(repr(pattern), 100)} is not RE2: {said.decode() if isinstance(said, bytes) else said}"
+                ) from failure
 
 
 def _refuse_outer_references(schema: Any, parts: list[dict[str, Any]]) -> None:

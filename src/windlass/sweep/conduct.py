@@ -34,7 +34,7 @@ class Place:
 
 async def conduct(plan: Plan, access: Access, place: Place, on_moment: OnMoment) -> dict[str, Any]:
     """Run a new sweep and return what `sweep.json` says. Cancelled, it writes what it has, marked interrupted, and is cancelled."""
-    redactor = Redactor(access.secrets)
+    redactor = _redactor(access)
     expectation = plan.expectation() | {"started_at": instants.stamp(instants.now()), "git_commit": place.git_commit}
     snapshot = evidence.document(plan.fleet.model_dump(mode="json"))
     if redactor.bytes(snapshot) != snapshot:
@@ -50,11 +50,26 @@ async def resume(plan: Plan, access: Access, place: Place, on_moment: OnMoment) 
     for key, value in plan.expectation().items():
         if expectation.get(key) != value:
             raise UnusableRecord(f"{path}: {key} is not what this sweep expects; the fleet or the agents have changed, begin a new sweep")
+    _redactor(access)
     finished, whole = evidence.read_rows(place.directory / evidence.ROWS)
-    if (place.directory / evidence.ROWS).exists():
-        os.truncate(place.directory / evidence.ROWS, whole)
+    named = [row["task_type"] for row in finished]
+    odd = sorted({name for name in named if name not in plan.fleet.tasks or named.count(name) > 1})
+    if odd:
+        raise UnusableRecord(f"{place.directory / evidence.ROWS}: holds rows that are not expected, or several of one: {', '.join(odd)}")
+    with evidence.writing(place.directory):
+        place.bodies.mkdir(parents=True, exist_ok=True)
+        if (place.directory / evidence.ROWS).exists():
+            os.truncate(place.directory / evidence.ROWS, whole)
     digest = evidence.digest_of(path)
     return await _complete(plan, access, place, expectation, digest, {row["task_type"]: row for row in finished}, on_moment)
+
+
+def _redactor(access: Access) -> Redactor:
+    """The redactor of the sweep's tokens; raises Refused for one that can't be kept out of the evidence."""
+    try:
+        return Redactor(access.secrets)
+    except ValueError as failure:
+        raise Refused(f"a token can't be kept out of the evidence: {failure}") from failure
 
 
 async def _complete(
@@ -94,8 +109,13 @@ def conclude(
     """What `sweep.json` says: rows, door and gates under the committed expectation. Pure."""
     gate = expectation["gate"]
     reason = rows.door_reason(door) if gate == "proof" else None
-    judged = sorted((rows.behind_open_door(row, reason) if reason else row for row in written), key=lambda row: row["task_type"])
-    gates = rows.gates(judged, expectation["fleet"]["expected"], gate, door)
+    judged = sorted(
+        (rows.behind_open_door(row, reason, swept["orchestrator_url"]) if reason else row for row in written), key=lambda row: row["task_type"]
+    )
+    expected = expectation["fleet"]["expected"]
+    gates = rows.gates(judged, expected, gate, door)
+    if swept["interrupted"]:
+        gates = {name: rows.cut_short(found) for name, found in gates.items()}
     return {
         "schema_version": 1,
         "windlass_version": __version__,
@@ -115,18 +135,19 @@ def conclude(
         "bodies": swept["bodies"],
         "door": door,
         "gates": gates,
-        "summary": {"passed": sum(row["pass_fail"] == "PASS" for row in judged), "total": len(expectation["fleet"]["expected"])},
+        "summary": rows.summary(judged, expected),
         "rows": judged,
     }
 
 
 def write(directory: Path, sweep: Mapping[str, Any]) -> None:
     """Write `sweep.json`, and beside it every form that people and CI read; `sweep.json` comes last: it is what says the rest is whole."""
-    for name, content in exports.render(sweep).items():
-        path = directory / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        files.replace(path, content, durable=False)
-    files.replace(directory / evidence.SWEEP, evidence.document(sweep))
+    with evidence.writing(directory):
+        for name, content in exports.render(sweep).items():
+            path = directory / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            files.replace(path, content, durable=False)
+        files.replace(directory / evidence.SWEEP, evidence.document(sweep))
 
 
 def append_step_summary(path: Path, sweep: Mapping[str, Any]) -> None:

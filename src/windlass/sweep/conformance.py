@@ -66,9 +66,7 @@ class _Desk:
 
     async def health(self, path: str, clause: str) -> Finding:
         answer = await http.call(self._client, "GET", self.subject.url + path, timeout_s=self.subject.timeout_s, cap=_CAP)
-        if answer.status == 200 and not answer.fault:
-            return Finding(clause=clause, outcome="ok")
-        return Finding(clause=clause, outcome="missing", reason=answer.detail or f"HTTP {answer.status}")
+        return _finding(clause, answer, 200)
 
     async def runs(self) -> list[Finding]:
         clauses = (
@@ -108,7 +106,7 @@ class _Desk:
     async def malformed(self) -> Finding:
         clause = "a malformed body is answered by HTTP 422"
         answer = await self._post("/agents/run/sync", b'{"request_id": ')
-        return Finding(clause=clause, outcome="ok" if answer.status == 422 else "missing", reason=answer.detail or f"HTTP {answer.status}")
+        return _finding(clause, answer, 422)
 
     async def stream(self) -> Finding:
         clause = "POST /agents/run/stream ends with exactly one `final` event that is the sync answer"
@@ -129,7 +127,7 @@ class _Desk:
         answer = await http.call(
             self._client, "POST", self.subject.url + "/agents/run/sync", body=orjson.dumps(body), timeout_s=self.subject.timeout_s, cap=_CAP
         )
-        return Finding(clause=clause, outcome="ok" if answer.status == 401 else "missing", reason=answer.detail or f"HTTP {answer.status}")
+        return _finding(clause, answer, 401)
 
     async def _run(self, key: str, inputs: Mapping[str, Any]) -> tuple[readings.Reading, dict[str, Any]]:
         request_id = _request_id()
@@ -154,6 +152,12 @@ class _Desk:
         return await http.call(
             self._client, "POST", self.subject.url + path, body=content, headers=headers, timeout_s=self.subject.timeout_s, cap=_CAP
         )
+
+
+def _finding(clause: str, answer: http.Answer, status: int) -> Finding:
+    if answer.status == status and not answer.fault:
+        return Finding(clause=clause, outcome="ok")
+    return Finding(clause=clause, outcome="missing", reason=answer.detail or f"HTTP {answer.status}")
 
 
 def _request_id() -> str:

@@ -6,12 +6,13 @@ fsynced at most every 100 ms, so that a kill at any moment keeps every finished 
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import queue
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +30,17 @@ def document(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
 
 
+@contextlib.contextmanager
+def writing(directory: Path) -> Iterator[None]:
+    """Raises UnusableRecord, in one line that says what can't be written and why, for whatever the system answers to a write."""
+    try:
+        yield
+    except OSError as failure:
+        raise UnusableRecord(f"{directory}: the evidence can't be written: {failure}") from failure
+
+
 class Evidence:
-    """The evidence of one running sweep. Lives as long as the sweep."""
+    """The evidence of one running sweep; what can't be written raises UnusableRecord. Lives as long as the sweep."""
 
     def __init__(self, directory: Path, bodies: Path) -> None:
         self.directory = directory
@@ -38,7 +48,8 @@ class Evidence:
         self._known: set[str] = set()
         self._queue: queue.SimpleQueue[tuple[str, bytes] | None] = queue.SimpleQueue()
         self._failure: BaseException | None = None
-        self._rows = os.open(directory / ROWS, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        with writing(directory):
+            self._rows = os.open(directory / ROWS, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         self._thread = threading.Thread(target=self._write, name="evidence", daemon=True)
         self._thread.start()
 
@@ -65,7 +76,8 @@ class Evidence:
 
     def _raise_failure(self) -> None:
         if self._failure is not None:
-            raise self._failure
+            with writing(self.directory):
+                raise self._failure
 
     def _write(self) -> None:
         synced, dirty = time.monotonic(), False
@@ -104,22 +116,28 @@ class Evidence:
 
 def begin(directory: Path, bodies: Path, expectation: Mapping[str, Any], fleet: bytes) -> str:
     """Commit the expectation, before any call: durable, and its digest is returned. The directory must be new or empty."""
+    if not str(directory).isprintable():
+        raise UnusableRecord(f"{str(directory)!r}: evidence names its own directory, and can't name one with such characters")
     try:
         directory.mkdir(parents=True, exist_ok=True)
         bodies.mkdir(parents=True, exist_ok=True)
     except OSError as failure:
         raise UnusableRecord(f"{directory}: can't be made: {failure.strerror}") from failure
-    if (directory / EXPECTATION).exists():
+    if any((directory / name).exists() for name in (EXPECTATION, ROWS, SWEEP)):
         raise UnusableRecord(f"{directory}: holds a sweep already; give --resume to complete it, or another --out")
     content = document(expectation)
-    files.replace(directory / FLEET, fleet)
-    files.replace(directory / EXPECTATION, content)
+    with writing(directory):
+        files.replace(directory / FLEET, fleet)
+        files.replace(directory / EXPECTATION, content)
     return hashlib.sha256(content).hexdigest()
 
 
 def digest_of(path: Path) -> str:
-    """The SHA-256 of a file of the evidence."""
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    """The SHA-256 of a file of the evidence; raises UnusableRecord that names a file which can't be read."""
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest()
+    except OSError as failure:
+        raise UnusableRecord(f"{path}: {failure.strerror}") from failure
 
 
 def read_json(path: Path) -> Any:
@@ -138,11 +156,16 @@ def read_rows(path: Path) -> tuple[list[dict[str, Any]], int]:
         content = path.read_bytes()
     except FileNotFoundError:
         return [], 0
+    except OSError as failure:
+        raise UnusableRecord(f"{path}: {failure.strerror}") from failure
     whole = content[: content.rfind(b"\n") + 1]
     try:
-        return [orjson.loads(line) for line in whole.splitlines()], len(whole)
+        rows = [orjson.loads(line) for line in whole.splitlines()]
     except orjson.JSONDecodeError as failure:
         raise UnusableRecord(f"{path}: a row is not JSON: {failure}") from failure
+    if not all(isinstance(row, dict) and isinstance(row.get("task_type"), str) for row in rows):
+        raise UnusableRecord(f"{path}: holds a line that is no row")
+    return rows, len(whole)
 
 
 def body(bodies: Path, digest: str | None) -> bytes | None:

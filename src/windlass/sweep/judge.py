@@ -39,7 +39,7 @@ def judge(cell: Cell, routed: Routed | None, readings: Mapping[Kind, Reading], g
     """The verdict on what is known so far."""
     if routed is None:
         return _open("none", "dispatch")
-    if not routed.dispatched or (routed.failure and gate != "dispatch"):
+    if not routed.dispatched or routed.failure == "UNREGISTERED_ENDPOINT" or (routed.failure and gate == "proof"):
         return Verdict(rung="dispatched" if routed.dispatched else "none", failure=routed.failure, reason=routed.reason)
     if gate == "dispatch":
         return Verdict(rung="dispatched", failure=routed.failure, reason=routed.reason)
@@ -97,47 +97,45 @@ def _probed(cell: Cell, kind: Kind, reading: Reading) -> str | None:
     if cell.probe is None or question.seed is None:
         raise ValueError(f"{cell.task_type}: {kind} is not a probe's question")
     try:
-        return cell.probe.check(question.seed, reading.inputs, reading.outputs)
+        reason: object = cell.probe.check(question.seed, reading.inputs, reading.outputs)
+        return None if reason is None else str(reason) or "the probe gives no reason"
     except Exception as failure:  # noqa: BLE001  # see above
         return f"the outputs do not have the form that the work gives ({type(failure).__name__}: {failure})"
 
 
 def _proof_by_examples(cell: Cell, readings: Mapping[Kind, Reading]) -> Verdict:
-    first = readings["first"]
-    if sensitivity.echoes(first.outputs, first.inputs):
+    if sensitivity.echoes(readings["first"].outputs, readings["first"].inputs):
         return _conformed("NOT_INPUT_SENSITIVE", "the outputs are the inputs, sent back")
     for kind in _ASKED:
         reading = readings.get(kind)
         if reading is None:
-            return _open("conformed", *_missing(readings, kind, "invalid"))
+            return _open("conformed", *(_missing(readings, kind, "invalid") if kind == "again" else (kind,)))
         if reading.failure:
             return _conformed(reading.failure, f"{_ASKED[kind]}: {reading.reason}")
+        if kind == "second" and sensitivity.same(readings["first"].outputs, reading.outputs):
+            return _conformed("NOT_INPUT_SENSITIVE", "different inputs got the same outputs")
         reason = _expected(cell.questions[kind].expect, reading.outputs)
         if reason:
             return _conformed("PROBE_FAILED", f"{_ASKED[kind]}: the outputs do not satisfy expect: {reason}")
-    verdict = _sensitive(readings)
-    if verdict:
-        return verdict
+    reason = sensitivity.insensitive(_asked(readings, "first", "again"), _asked(readings, "second", "second_again"))
+    if reason:
+        return _conformed("NOT_INPUT_SENSITIVE", reason)
     if "invalid" not in readings:
         return _open("conformed", "invalid")
     return _rejection(readings["invalid"], "the invalid example")
 
 
-_ASKED: Mapping[Kind, str] = {"first": "first example", "second": "second example", "again": "first example again"}
+_ASKED: Mapping[Kind, str] = {
+    "first": "first example",
+    "second": "second example",
+    "second_again": "second example again",
+    "again": "first example again",
+}
+"""In the order that `sensitivity` needs, with no other call between the two in the middle: replicas that answer in turn would keep step."""
 
 
-def _sensitive(readings: Mapping[Kind, Reading]) -> Verdict | None:
-    first, second, again = readings["first"].outputs, readings["second"].outputs, readings["again"].outputs
-    if sensitivity.same(first, second) or sensitivity.same(again, second):
-        return _conformed("NOT_INPUT_SENSITIVE", "different inputs got the same outputs")
-    if sensitivity.same(first, again) or sensitivity.kept(first, again) - sensitivity.said(second):
-        return None
-    repeated = readings.get("second_again")
-    if repeated is None:
-        return _open("conformed", "second_again")
-    if not repeated.failure and sensitivity.kept(second, repeated.outputs) - sensitivity.said(first) - sensitivity.said(again):
-        return None
-    return _conformed("NOT_INPUT_SENSITIVE", "the answers vary by themselves, and nothing in them depends on the inputs")
+def _asked(readings: Mapping[Kind, Reading], kind: Kind, again: Kind) -> sensitivity.Asked:
+    return sensitivity.Asked(inputs=readings[kind].inputs, outputs=readings[kind].outputs, again=readings[again].outputs)
 
 
 def _expected(expect: Mapping[str, Any] | None, outputs: Mapping[str, Any]) -> str | None:

@@ -1,7 +1,7 @@
 """Decides, before the first call, what every task type of a fleet will be asked. Pure: the nonce is handed in.
 
 A question is asked of an agent as one request. With a probe the questions are two random ones and one misspelt; without,
-they are the fleet file's examples, each asked again in between, and its invalid example.
+they are two of the fleet file's examples, each asked twice, and its invalid example.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ import orjson
 
 from windlass import model
 from windlass.agents.agent import Probe
+from windlass.errors import Refused
 from windlass.fleet import Fleet, Task
 
 Gate = Literal["dispatch", "execution", "proof"]
 GATES: tuple[Gate, ...] = ("dispatch", "execution", "proof")
 Kind = Literal["dispatch", "first", "second", "again", "second_again", "invalid"]
 By = Literal["probe", "examples"]
+_TRIES = 4
+"""Seeds from which a probe must make at least two different inputs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +66,7 @@ class Plan:
 
     def request_id(self, cell: Cell, kind: Kind) -> str:
         """The id of one call; the same when a resumed sweep makes it again."""
-        return f"{self.sweep_id}-{cell.task_type}-{kind}"
+        return request_id(self.sweep_id, self.nonce, cell.task_type, kind)
 
     def expectation(self) -> dict[str, Any]:
         """What is written, and hashed, before the first call."""
@@ -127,17 +130,31 @@ def _cell(fleet: Fleet, task_type: str, nonce: str, probe: Probe | None) -> Cell
 
 
 def _probing(probe: Probe, task: Task, task_type: str, nonce: str) -> tuple[dict[Kind, Question], str | None]:
-    seeds = [seed(nonce, task_type, number) for number in (1, 2)]
-    first, second = (Question(inputs=probe.make(number), seed=number) for number in seeds)
+    questions = (_made(probe, task_type, seed(nonce, task_type, number)) for number in range(1, _TRIES + 1))
+    first = next(questions)
+    second = next((question for question in questions if question.inputs != first.inputs), None)
+    if second is None:
+        return {"first": first}, f"its probe makes the same inputs from {_TRIES} seeds"
     required = (task.input_schema or {}).get("required", ())
-    wrong = misspelt(first.inputs, required, seeds[0])
+    wrong = misspelt(first.inputs, required, first.seed or 0)
     return {"first": first, "second": second, "invalid": Question(inputs=wrong)}, None
+
+
+def _made(probe: Probe, task_type: str, number: int) -> Question:
+    """The question of a probe, as JSON carries it; a probe of a stranger's may do anything, and is refused for what it does."""
+    try:
+        inputs = orjson.loads(orjson.dumps(probe.make(number)))
+    except Exception as failure:
+        raise Refused(f"tasks.{task_type}.probe: make({number}) failed: {type(failure).__name__}: {failure}") from failure
+    if not isinstance(inputs, dict):
+        raise Refused(f"tasks.{task_type}.probe: make({number}) returned no object of inputs")
+    return Question(inputs=inputs, seed=number)
 
 
 def _showing(task: Task) -> tuple[dict[Kind, Question], str | None]:
     shown = [Question(inputs=example.inputs, expect=example.expect) for example in task.examples]
     first = shown[0] if shown else Question(inputs={})
-    others = [question for question in shown[1:] if question.inputs != first.inputs]
+    others = [question for question in shown[1:] if digest(question.inputs) != digest(first.inputs)]
     questions: dict[Kind, Question] = {"first": first}
     if not shown:
         return questions, "the fleet file has no examples for it"
@@ -145,8 +162,18 @@ def _showing(task: Task) -> tuple[dict[Kind, Question], str | None]:
         return questions, "the fleet file has no second example with other inputs"
     if task.invalid_example is None:
         return questions, "the fleet file has no invalid_example for it"
-    questions |= {"second": others[0], "again": first, "second_again": others[0], "invalid": Question(inputs=task.invalid_example)}
+    questions |= {"second": others[0], "second_again": others[0], "again": first, "invalid": Question(inputs=task.invalid_example)}
     return questions, None
+
+
+def request_id(sweep_id: str, nonce: str, task_type: str, kind: str) -> str:
+    """The id of a call. It does not tell which of the questions it asks: an agent that knew would reject just the one that it must."""
+    return f"{sweep_id}-{task_type}-{hidden(nonce, task_type, kind)[:12]}"
+
+
+def hidden(nonce: str, *parts: str) -> str:
+    """64 hexadecimal digits that tell nothing of the nonce to those who see them."""
+    return hashlib.sha256(":".join((nonce, *parts)).encode()).hexdigest()
 
 
 def seed(nonce: str, task_type: str, number: int) -> int:

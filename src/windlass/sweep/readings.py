@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 import orjson
 
+from windlass import model
 from windlass.infra import schemas
 from windlass.model import Fault
 
@@ -41,6 +42,9 @@ RESPONDED = 50
 """The seed's rule: HTTP 200 and more than this many characters of body."""
 MAX_DEPTH = 100
 """Levels of nesting that an answer may have; deeper ones exist only to exhaust whoever walks them."""
+_LONGEST_NAME, _LONGEST_URL = 200, 2000
+"""Characters of an agent's name and URL that are kept as an orchestrator says them."""
+_ENVELOPE = frozenset({"error", "errors", "code", "message", "status", "ok", "success", "detail", "details", "type", "title"})
 _DEPENDENCIES = frozenset({"MODEL_REQUIRED", "MISSING_DEPENDENCY", "NOT_CONFIGURED", "API_KEY_MISSING"})
 
 
@@ -126,8 +130,11 @@ class Routed:
     agent_url: str = ""
 
 
-def route(call: Call, body: bytes, registered_url: str) -> Routed:
-    """The reading of a dispatch: the seed's gate asks for HTTP 200 and an `agent_url`; only the registered endpoint is ever called."""
+def route(call: Call, body: bytes, registered_url: str, request_id: str) -> Routed:
+    """The reading of a dispatch: the seed's gate asks for HTTP 200 and an `agent_url`; only the registered endpoint is ever called.
+
+    An answer to another request passes the seed's gate, and proves nothing: it is CONTRACT.
+    """
     if call.fault:
         return Routed(dispatched=False, failure=call.fault, reason=f"dispatch: {call.detail}")
     try:
@@ -141,11 +148,14 @@ def route(call: Call, body: bytes, registered_url: str) -> Routed:
     url, name = fields.get("agent_url"), fields.get("agent_name")
     if not isinstance(url, str) or not url.strip():
         return Routed(dispatched=False, failure="DISPATCH_REFUSED", reason="dispatch answered HTTP 200 without an agent_url")
-    known = name if isinstance(name, str) else ""
+    known, shown = model.clip(name if isinstance(name, str) else "", _LONGEST_NAME), model.clip(url, _LONGEST_URL)
     if url.rstrip("/") != registered_url:
         reason = f"dispatch named {_excerpt(repr(url))}, registered is {registered_url!r}; it was not called"
-        return Routed(dispatched=True, failure="UNREGISTERED_ENDPOINT", reason=reason, agent_name=known, agent_url=url)
-    return Routed(dispatched=True, failure=None, reason="", agent_name=known, agent_url=url)
+        return Routed(dispatched=True, failure="UNREGISTERED_ENDPOINT", reason=reason, agent_name=known, agent_url=shown)
+    if fields.get("request_id") != request_id:
+        reason = f"dispatch: request_id is not echoed: sent {request_id!r}, got {_excerpt(repr(fields.get('request_id')))}"
+        return Routed(dispatched=True, failure="CONTRACT", reason=reason, agent_name=known, agent_url=shown)
+    return Routed(dispatched=True, failure=None, reason="", agent_name=known, agent_url=shown)
 
 
 def _agreement(answer: dict[str, Any], wanted: Wanted) -> _Conformity:
@@ -156,6 +166,8 @@ def _agreement(answer: dict[str, Any], wanted: Wanted) -> _Conformity:
         failure: FailureClass = "MISSING_DEPENDENCY" if code in _DEPENDENCIES else "BUSINESS_ERROR"
         return failure, f"{code}: {message}" if code else message, {}, code == "VALIDATION_ERROR" and ours
     status = answer.get("status")
+    if answer.get("ok", True) is not True:
+        return "CONTRACT", f"ok is {_excerpt(repr(answer['ok']))}, not true", {}, False
     if status != "ok":
         return "CONTRACT", "status is missing" if status is None else f"status is {_excerpt(repr(status))}, not 'ok'", {}, False
     for key, expected in (("request_id", wanted.request_id), ("task_type", wanted.task_type)):
@@ -166,6 +178,8 @@ def _agreement(answer: dict[str, Any], wanted: Wanted) -> _Conformity:
         return "CONTRACT", "outputs is missing or not an object", {}, False
     if not _has_content(outputs):
         return "EMPTY_OUTPUT", "outputs holds nothing", {}, False
+    if _is_only_an_error(outputs, wanted.output_schema):
+        return "BUSINESS_ERROR", f"the outputs are an error: {_excerpt(str(outputs['error']))}", {}, False
     reason = schemas.compiled(wanted.output_schema)(outputs) if wanted.output_schema is not None else None
     if reason:
         return "CONTRACT", f"outputs do not fit the output schema: {reason}", {}, False
@@ -174,14 +188,27 @@ def _agreement(answer: dict[str, Any], wanted: Wanted) -> _Conformity:
 
 def _complaint(answer: Mapping[str, Any]) -> tuple[str, str] | None:
     """The code and message of an error that the answer carries in any of the ways agents do, whatever its status says."""
-    error = answer.get("error")
-    if not error and answer.get("ok") is not False and answer.get("status") not in {"error", "degraded"}:
+    error = answer.get("error") or answer.get("errors")
+    denied = any(answer.get(key) is False for key in ("ok", "success"))
+    if not error and not denied and answer.get("status") not in ("error", "degraded"):  # it may be of a type that is in no set
         return None
     if isinstance(error, Mapping):
         return _excerpt(str(error.get("code") or "")), _excerpt(str(error.get("message") or error))
     if error:
         return "", f"error: {_excerpt(str(error))}"
-    return "", f"status {_excerpt(str(answer.get('status')))}, ok {answer.get('ok')}, without an error object"
+    said = ", ".join(f"{key} {_excerpt(repr(answer[key]))}" for key in ("status", "ok", "success", "message") if key in answer)
+    return "", f"{said}, without an error object"
+
+
+def _is_only_an_error(outputs: Mapping[str, Any], schema: Mapping[str, Any] | None) -> bool:
+    """Whether an error was put where the outputs belong. A schema that names the key says that it is no error but an answer."""
+    error = outputs.get("error")
+    return (
+        isinstance(error, str | Mapping)
+        and _has_content(error)
+        and outputs.keys() <= _ENVELOPE
+        and "error" not in ((schema or {}).get("properties") or {})
+    )
 
 
 def _deeper_than(value: Any, limit: int) -> bool:

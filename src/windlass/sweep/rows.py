@@ -61,7 +61,7 @@ def _next_command(cell: Cell, verdict: Verdict, show: str) -> str:
     """One read-only command that brings the reader closer to the cause."""
     host = cell.url.split("//", 1)[-1].split("/", 1)[0].rsplit(":", 1)[0]
     match verdict.failure:
-        case "DNS":
+        case "DNS" if verdict.rung != "none":
             return f"getent hosts {shlex.quote(host)}"
         case "REFUSED" | "TLS" | "HTTP_5XX" | "TIMEOUT" if verdict.rung != "none":
             return f"curl -sS -m 10 {shlex.quote(cell.url + '/health/ready')}"
@@ -69,44 +69,84 @@ def _next_command(cell: Cell, verdict: Verdict, show: str) -> str:
             return f"{show} {shlex.quote(cell.task_type)}"
 
 
+DOOR: Mapping[str, int] = {"no_token": 401, "wrong_token": 401, "unknown_task": 400}
+"""What is tried at the door, and the HTTP status that a locked one answers."""
+
+
 def door_reason(door: Mapping[str, Any] | None) -> str | None:
-    """What stands open, or None when the door is locked (or was not tried)."""
+    """What stands open, or None when the door is locked (or was not tried). A try that is missing found nothing locked."""
+    if door is None:
+        return None
+    answered = {name: (door.get(name) or {}).get("http", "nothing") for name in DOOR}
     open_ones = [
-        f"{name.replace('_', ' ')} answered {found['http']} instead of {found['expected']}"
-        for name, found in (door or {}).items()
-        if not found["pass"]
+        f"{name.replace('_', ' ')} answered {answered[name]} instead of {status}" for name, status in DOOR.items() if answered[name] != status
     ]
     return "; ".join(open_ones) or None
 
 
-def behind_open_door(written: Mapping[str, Any], reason: str) -> dict[str, Any]:
+def behind_open_door(written: Mapping[str, Any], reason: str, orchestrator_url: str) -> dict[str, Any]:
     """A row that would pass, when the orchestrator answers whoever asks: nothing was proved to be governed."""
     if written["failure_class"]:
         return dict(written)
-    return {**written, "pass_fail": "FAIL", "failure_class": "AUTH_NOT_ENFORCED", "error_preview": model.clip(reason, PREVIEW)}
+    listing = shlex.quote(orchestrator_url + "/api/ai/router/task-types")
+    return {
+        **written,
+        "pass_fail": "FAIL",
+        "failure_class": "AUTH_NOT_ENFORCED",
+        "error_preview": model.clip(reason, PREVIEW),
+        "next_command": f"curl -sS -m 10 -o /dev/null -w '%{{http_code}}\\n' {listing}",
+    }
 
 
 def gates(rows: Sequence[Mapping[str, Any]], expected: Sequence[str], asked: Gate, door: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The verdict of each gate over the expectation: PASS only when every expected task type is there and reached the gate's rung."""
-    found = {written["task_type"]: written for written in rows}
-    return {gate: _gate(gate, [found.get(task_type) for task_type in expected], asked, door) for gate in GATES}
+    """The verdict of each gate over the expectation: PASS only when every expected task type is there and reached the gate's rung.
+
+    Of a task type with several rows each must: another row takes no failure back.
+    """
+    found: dict[str, list[Mapping[str, Any]]] = {task_type: [] for task_type in expected}
+    for written in rows:
+        found.get(written["task_type"], []).append(written)
+    return {gate: _gate(gate, [_outcome(of_one, gate) for of_one in found.values()], asked, door) for gate in GATES}
 
 
-def _gate(gate: Gate, cells: Sequence[Mapping[str, Any] | None], asked: Gate, door: Mapping[str, Any] | None) -> dict[str, Any]:
-    in_question = GATES.index(gate) <= GATES.index(asked)
-    passed = sum(cell is not None and _passed(cell, gate) for cell in cells)
-    never_run = sum(cell is None or (not _passed(cell, gate) and cell["failure_class"] == "NOT_RUN") for cell in cells)
-    failed = len(cells) - passed - never_run
+def cut_short(gate: Mapping[str, Any]) -> dict[str, Any]:
+    """A gate of a sweep that did not come to its end: nothing passes that was not seen through."""
+    if gate["verdict"] != "PASS":
+        return dict(gate)
+    return {**gate, "verdict": "INCOMPLETE", "reason": "the sweep was interrupted"}
+
+
+def summary(rows: Sequence[Mapping[str, Any]], expected: Sequence[str]) -> dict[str, int]:
+    """`passed` of `total`: expected task types with a row, all of whose rows pass."""
+    of: dict[str, list[bool]] = {}
+    for written in rows:
+        of.setdefault(written["task_type"], []).append(written["pass_fail"] == "PASS")
+    kinds = set(expected)
+    return {"passed": sum(all(of.get(task_type) or [False]) for task_type in kinds), "total": len(kinds)}
+
+
+def _outcome(of_one: Sequence[Mapping[str, Any]], gate: Gate) -> Word:
+    """What the rows of one task type amount to at a gate; INCOMPLETE when it was never run."""
+    short = [written for written in of_one if not _passed(written, gate)]
+    if of_one and not short:
+        return "PASS"
+    return "INCOMPLETE" if all(written["failure_class"] == "NOT_RUN" for written in short) else "FAIL"
+
+
+def _gate(gate: Gate, cells: Sequence[Word], asked: Gate, door: Mapping[str, Any] | None) -> dict[str, Any]:
+    passed, never_run, failed = cells.count("PASS"), cells.count("INCOMPLETE"), cells.count("FAIL")
+    if GATES.index(gate) > GATES.index(asked):
+        return {"verdict": "INCOMPLETE", "passed": passed, "total": len(cells), "asked": False, "reason": "was not asked for"}
     reason = door_reason(door) if gate == "proof" else None
-    verdict: Word = "FAIL" if failed or reason else "INCOMPLETE" if never_run or not cells or not in_question else "PASS"
+    verdict: Word = "FAIL" if failed or reason else "INCOMPLETE" if never_run or not cells else "PASS"
     words = (
         ([f"AUTH_NOT_ENFORCED: {reason}"] if reason else [])
         + ([f"{failed} failed"] if failed else [])
         + ([f"{never_run} never run"] if never_run else [])
     )
-    if gate == "proof" and in_question and door is None:
+    if gate == "proof" and door is None:
         verdict, words = ("FAIL" if failed else "INCOMPLETE"), [*words, "the door was not tried"]
-    return {"verdict": verdict, "passed": passed, "total": len(cells), "asked": in_question, "reason": "; ".join(words) or None}
+    return {"verdict": verdict, "passed": passed, "total": len(cells), "asked": True, "reason": "; ".join(words) or None}
 
 
 def _passed(cell: Mapping[str, Any], gate: Gate) -> bool:

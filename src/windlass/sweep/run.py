@@ -6,18 +6,19 @@ import asyncio
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import aiohttp
 import orjson
 
+from windlass import model
 from windlass.errors import UnusableRecord
 from windlass.infra import http
 from windlass.infra.redaction import Redactor
 from windlass.sweep import readings, rows
 from windlass.sweep.evidence import Evidence
 from windlass.sweep.judge import Verdict, judge, reaches
-from windlass.sweep.plan import Cell, Kind, Plan
+from windlass.sweep.plan import Cell, Kind, Plan, hidden, request_id
 from windlass.sweep.readings import Call, Reading, Routed, Wanted
 
 DISPATCH_PATH = "/api/ai/router/dispatch"
@@ -27,10 +28,15 @@ MAX_BODY = 4 * 1024 * 1024
 KEPT_OF_TOO_LARGE = 64 * 1024
 """Bytes that are kept of an answer that is too large."""
 
+LARGE = 256 * 1024
+"""Bytes of answers from which reading them takes so long that other calls would miss their time on the event loop."""
+_LONGEST_DETAIL = 300
+"""Characters of what is said of a fault; cut only after redaction, since a cut secret is not found."""
 _LONGEST_FORM = 12
 """Bytes that one character of a secret takes in the longest form that is redacted (`\\u0041` in UTF-16)."""
 
 Stage = Literal["dispatch", "execute", "prove"]
+Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,11 +103,11 @@ class Sweeper:
                     if cell.task_type not in finished:
                         await self._active.acquire()
                         group.create_task(self._sweep_cell(cell))
-        except* OSError as failures:
+        except* UnusableRecord as failures:
             unwritten = failures
         else:
             return
-        raise UnusableRecord(f"{self.evidence.directory}: the evidence can't be written: {unwritten.exceptions[0]}") from unwritten
+        raise UnusableRecord(str(unwritten.exceptions[0])) from unwritten
 
     async def _sweep_cell(self, cell: Cell) -> None:
         try:
@@ -122,11 +128,11 @@ class Sweeper:
             for kind, (call, answer) in zip(verdict.wants, asked, strict=True):
                 calls.append(call)
                 if kind == "dispatch":
-                    routed = readings.route(call, answer, cell.url)
+                    routed = readings.route(call, answer, cell.url, self.plan.request_id(cell, kind))
                     self._on_moment(Moment(task_type=cell.task_type, stage="dispatch", passed=routed.dispatched))
                 else:
-                    known[kind] = self._read(cell, kind, call, answer)
-            verdict = judge(cell, routed, known, self.plan.gate)
+                    known[kind] = await _off_the_loop(len(answer), self._read, cell, kind, call, answer)
+            verdict = await _off_the_loop(sum(call.response_bytes or 0 for call in calls), judge, cell, routed, known, self.plan.gate)
             if "first" in known and len(known) == 1:
                 self._executed(cell, verdict, known["first"].elapsed_ms)
         if "first" not in known:
@@ -164,7 +170,7 @@ class Sweeper:
         async with self._in_flight:
             started = time.perf_counter()
             answer = await http.call(self._client, "POST", url, body=body, headers=headers, timeout_s=self.access.timeout_s, cap=MAX_BODY)
-        kept = self._kept(answer)
+        kept = await _off_the_loop(len(answer.body), self._kept, answer)
         call = Call(
             kind=kind,
             http=answer.status,
@@ -174,7 +180,7 @@ class Sweeper:
             response_sha256=self.evidence.keep(kept) if answer.status else None,
             response_bytes=len(answer.body),
             fault=answer.fault,
-            detail=self._redactor.text(answer.detail),
+            detail=model.clip(self._redactor.text(answer.detail), _LONGEST_DETAIL),
         )
         return call, kept
 
@@ -182,7 +188,7 @@ class Sweeper:
         """What is stored of an answer. Of one that was cut, the end may be the first part of a secret, which no redactor knows: it goes."""
         if answer.fault is None:
             return self._redactor.bytes(answer.body)
-        whole = answer.body[: len(answer.body) - _LONGEST_FORM * max(map(len, self.access.secrets))]
+        whole = answer.body[: max(0, len(answer.body) - _LONGEST_FORM * max(map(len, self.access.secrets)))]
         return self._redactor.bytes(whole)[:KEPT_OF_TOO_LARGE]
 
     def _read(self, cell: Cell, kind: Kind, call: Call, answer: bytes) -> Reading:
@@ -191,12 +197,17 @@ class Sweeper:
 
     async def _try_the_door(self) -> None:
         """Once per sweep: without a token, with a wrong one, and for a task type that does not exist."""
-        known, unknown = self.plan.cells[0].task_type, f"NO_SUCH_TASK_{self.plan.nonce[:8].upper()}"
-        wrong = self.plan.nonce[::-1]
-        tries = {"no_token": (known, None, 401), "wrong_token": (known, wrong, 401), "unknown_task": (unknown, self.access.token, 400)}
+        nonce, known = self.plan.nonce, self.plan.cells[0].task_type
+        wrong, unknown = hidden(nonce, "wrong_token")[:32], f"NO_SUCH_TASK_{hidden(nonce, 'unknown_task')[:8].upper()}"
+        tries = {"no_token": (known, None), "wrong_token": (known, wrong), "unknown_task": (unknown, self.access.token)}
         door: dict[str, Any] = {}
-        for name, (task_type, token, expected) in tries.items():
-            body = self._envelope(task_type, f"{self.plan.sweep_id}-door-{name}")
+        for name, (task_type, token) in tries.items():
+            body = self._envelope(task_type, request_id(self.plan.sweep_id, nonce, task_type, name))
             call, _ = await self._call(name, self.access.orchestrator_url + DISPATCH_PATH, body, token)
-            door[name] = {"http": call.http, "expected": expected, "pass": call.http == expected}
+            door[name] = {"http": call.http, "expected": rows.DOOR[name], "pass": call.http == rows.DOOR[name]}
         self.door = door
+
+
+async def _off_the_loop(size: int, work: Callable[..., Result], *arguments: Any) -> Result:
+    """The result of `work` on so many bytes, in a thread when they are many."""
+    return work(*arguments) if size < LARGE else await asyncio.to_thread(work, *arguments)

@@ -93,7 +93,9 @@ async def start_all(opening: Opening, lock_fd: int) -> tuple[Kept, ...]:
         if answer.ended == "start_failed":
             raise NotUp(service, "failed", answer.error)
         running.append(answer)
-        await opening.audit.note("service.started", service=service.name, argv=service.argv, pid=answer.process and answer.process.pid)
+        await opening.audit.note(
+            "service.started", service=service.name, argv=[Path(service.argv[0]).name, *service.argv[1:]], pid=answer.process and answer.process.pid
+        )
     return tuple(running)
 
 

@@ -1,5 +1,9 @@
 """EVIDENCE_SYNTHESIS: pooled where studies can be, rated by rules, with conflicts and limitations named from the data."""
 
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,21 +14,22 @@ from windlass.agents.reference.evidence_synthesis import AGENT
 from . import probing, runs
 from .test_pooling import effect
 
+Change = Callable[[Mapping[str, Any]], dict[str, Any]]
 QUESTION = "Does walking prevent falls?"
 
 
-def trial(name, result, kind="RCT", people=1200, **fields):
+def trial(name: str, result: str, kind: str = "RCT", people: int = 1200, **fields: Any) -> dict[str, Any]:
     return {"id": name, "title": f"Walking, part {name}", "study_type": kind, "abstract": f"We enrolled {people} adults. {result}", **fields}
 
 
 TWO = [trial("a", "The HR for falls was 0.75 (95% CI 0.62–0.91)."), trial("b", "The HR for falls was 0.80 (95% CI 0.64 to 1.00).")]
 
 
-def synthesis(store, given, **fields):
-    return runs.outputs(AGENT, {"research_question": QUESTION, "papers": given, **fields}, store)
+def synthesis(store: Path, records: list[dict[str, Any]], **fields: Any) -> dict[str, Any]:
+    return runs.outputs(AGENT, {"research_question": QUESTION, "papers": records, **fields}, store)
 
 
-def codes(found):
+def codes(found: Mapping[str, Any]) -> set[str]:
     return {limit["code"] for limit in found["limitations"]}
 
 
@@ -64,7 +69,8 @@ def test_streams_are_apart_reviews_repeats_and_mute_papers_are_left_out(tmp_path
 
 
 def test_outcomes_and_measures_are_not_mixed(tmp_path):
-    found = synthesis(tmp_path, [TWO[0], trial("b", "The HR for death was 0.80 (95% CI 0.64 to 1.00)."), trial("c", "The OR for falls was 0.80 (95% CI 0.64 to 1.00).")])  # fmt: skip
+    others = [trial("b", "The HR for death was 0.80 (95% CI 0.64 to 1.00)."), trial("c", "The OR for falls was 0.80 (95% CI 0.64 to 1.00).")]
+    found = synthesis(tmp_path, [TWO[0], *others])
     assert [(body["measure"], body["outcome"], body["pooled"]) for body in found["bodies"]] == [
         ("HR", "falls", None), ("HR", "death", None), ("OR", "falls", None),
     ]  # fmt: skip
@@ -141,8 +147,8 @@ def test_a_refusal_names_the_field(tmp_path, inputs, field):
 
 
 def test_live_mode_without_evidence_is_refused(tmp_path):
-    for given in ([{"title": "x"}], [{**TWO[0], "synthetic": True}]):
-        refused = runs.refusal(AGENT, {"research_question": QUESTION, "papers": given}, tmp_path, mode="LIVE")
+    for records in ([{"title": "x"}], [{**TWO[0], "synthetic": True}]):
+        refused = runs.refusal(AGENT, {"research_question": QUESTION, "papers": records}, tmp_path, mode="LIVE")
         assert refused["code"] == "EVIDENCE_REQUIRED"
 
 
@@ -201,11 +207,11 @@ def test_the_probe_rejects_canned_answers(tmp_path):
     probing.needs_every_step(AGENT, tmp_path)
 
 
-def _bodies(found, change):
+def _bodies(found: Mapping[str, Any], change: Change) -> dict[str, Any]:
     return {**found, "bodies": [change(body) for body in found["bodies"]]}
 
 
-def _pooled(body, **fields):
+def _pooled(body: Mapping[str, Any], **fields: Any) -> dict[str, Any]:
     return {**body, "pooled": {**body["pooled"], **fields} if body["pooled"] else None}
 
 
@@ -231,7 +237,7 @@ def test_the_probe_notices_every_step_that_does_not_work(tmp_path, step, change)
 
 
 def test_the_probe_notices_a_constant_certainty(tmp_path):
-    def always(level):
+    def always(level: str) -> Change:
         return lambda found: _bodies(found, lambda body: {**body, "certainty": {**body["certainty"], "level": level}})
 
     for level in ("high", "very low"):

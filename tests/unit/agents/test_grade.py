@@ -1,19 +1,32 @@
 """GRADE's arithmetic: every step has its rule, and only numbers and readers move the level."""
 
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
 import pytest
 
 from windlass.agents import grade
 from windlass.agents.grade import Evidence, Step
 
 SOLID = Evidence(
-    stream="randomized", designs=("randomized controlled trial",), measure="RR", estimate=0.8, low=0.7, high=0.9, studies=2, i_squared=0.0, apart=0, participants=2000
-)  # fmt: skip
-OBSERVED = {"stream": "observational", "designs": ("cohort study",)}
+    stream="randomized",
+    designs=("randomized controlled trial",),
+    measure="RR",
+    estimate=0.8,
+    low=0.7,
+    high=0.9,
+    studies=2,
+    i_squared=0.0,
+    apart=0,
+    participants=2000,
+)
+OBSERVED: dict[str, Any] = {"stream": "observational", "designs": ("cohort study",)}
 JUDGED = [Step(domain=domain, levels=0, rule="judged by the caller", reason="fine") for domain in grade.FOR_A_READER]
 
 
-def rated(judgements=(), **fields):
-    return grade.rate(Evidence(**{**{name: getattr(SOLID, name) for name in Evidence.__dataclass_fields__}, **fields}), judgements)
+def rated(judgements: Sequence[Step] = (), **fields: Any) -> grade.Rating:
+    return grade.rate(dataclasses.replace(SOLID, **fields), judgements)
 
 
 @pytest.mark.parametrize(
@@ -45,7 +58,10 @@ def test_the_level_follows_from_start_and_steps(fields, level, domains):
     assert rating.provisional
 
 
-@pytest.mark.parametrize(("estimate", "interval", "level"), [(2.5, (2.0, 3.0), "moderate"), (6.0, (4.0, 9.0), "high"), (0.4, (0.3, 0.5), "moderate"), (1.9, (1.5, 2.4), "low")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("estimate", "interval", "level"),
+    [(2.5, (2.0, 3.0), "moderate"), (6.0, (4.0, 9.0), "high"), (0.4, (0.3, 0.5), "moderate"), (1.9, (1.5, 2.4), "low")],
+)
 def test_a_large_effect_raises_judged_observational_evidence(estimate, interval, level):
     rating = rated(JUDGED, **OBSERVED, estimate=estimate, low=interval[0], high=interval[1])
     assert (rating.level, rating.provisional) == (level, False)

@@ -129,13 +129,16 @@ def test_references_in_another_order_than_the_rows_are_named(pipeline):
     assert stage2_checks.after_synthesize(pipeline["extracted"], changed) == "the references are not the citations of the extraction"
 
 
-@pytest.mark.parametrize(("path", "to", "named"), [(("papers",), [], "no paper"), (("counts", "returned"), 99, "counts 99"), (("counts", "corpus"), 1, "add up"), (("counts",), 5, "shape")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("path", "to", "named"),
+    [(("papers",), [], "no paper"), (("counts", "returned"), 99, "counts 99"), (("counts", "corpus"), 1, "add up"), (("counts",), 5, "shape")],
+)
 def test_a_review_that_miscounts_is_named(pipeline, path, to, named):
     assert named in (stage2_checks.after_review(broken(pipeline["reviewed"], *path, to=to)) or "")
 
 
 def test_records_are_found_again_in_the_corpus_in_the_review_s_order():
-    corpus = [{"title": "x"}, {"id": 7, "title": "y", "year": 2000}, {"id": 7, "title": "y", "year": 2000}]
+    corpus: list[dict[str, Any]] = [{"title": "x"}, {"id": 7, "title": "y", "year": 2000}, {"id": 7, "title": "y", "year": 2000}]
     found = [
         {"id": "7", "title": "y", "year": 2000, "doi": None},
         {"id": "paper-1", "title": "x", "year": None, "doi": None},

@@ -1,5 +1,9 @@
 """STAGE2_SYNTHESIZE: every sentence comes from rows, every citation has its reference, every number its quote."""
 
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -10,23 +14,39 @@ from windlass.agents.reference.stage2_synthesize import AGENT
 
 from . import probing, runs
 
-THREE = [
-    {"title": "One", "abstract": "We enrolled 1,204 adults. The HR for falls was 0.75 (95% CI 0.62–0.91).", "year": 2020, "authors": ["Roe J"], "study_type": "RCT"},
-    {"title": "Two", "abstract": "We followed 880 adults. HR 1.30 (95% CI 1.10 to 1.54) for falls.", "year": 2021, "authors": ["Doe K", "Roe J"], "study_type": "cohort"},
+THREE: list[dict[str, Any]] = [
+    {
+        "title": "One",
+        "abstract": "We enrolled 1,204 adults. The HR for falls was 0.75 (95% CI 0.62–0.91).",
+        "year": 2020,
+        "authors": ["Roe J"],
+        "study_type": "RCT",
+    },
+    {
+        "title": "Two",
+        "abstract": "We followed 880 adults. HR 1.30 (95% CI 1.10 to 1.54) for falls.",
+        "year": 2021,
+        "authors": ["Doe K", "Roe J"],
+        "study_type": "cohort",
+    },
     {"title": "Three", "abstract": "The primary outcome was pain. Sleep was longer (p = 0.03).", "year": 2022},
-]  # fmt: skip
+]
 
 
-def rows(store, given):
-    return runs.outputs(stage2_extract.AGENT, {"papers": given}, store)["rows"]
+def rows(store: Path, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = runs.outputs(stage2_extract.AGENT, {"papers": records}, store)["rows"]
+    return found
 
 
 def test_the_section_says_what_the_papers_report(tmp_path):
     found = runs.outputs(AGENT, {"papers": THREE, "research_question": "What prevents falls?"}, tmp_path)
     told = [sentence["text"] for sentence in found["section"]["sentences"]]
-    assert told == [
+    overview = (
         "Papers read: 3 (1 cohort study, 1 randomized controlled trial, 1 of a design that is not stated); "
-        "papers that report an effect estimate with an interval: 2",
+        "papers that report an effect estimate with an interval: 2"
+    )
+    assert told == [
+        overview,
         "Roe J 2020 (randomized controlled trial, n = 1204) reported a hazard ratio of 0.75 (95% CI 0.62 to 0.91) for falls",
         "Doe K et al. 2021 (cohort study, n = 880) reported a hazard ratio of 1.30 (95% CI 1.10 to 1.54) for falls",
         "Of these 2 estimates 1 lie below no effect, 1 above and 0 at no effect; pairs of them whose intervals exclude each other: 1",
@@ -100,21 +120,15 @@ def test_thousands_of_papers_are_synthesized_in_time(tmp_path):
     assert answered["usage"]["duration_ms"] < 10_000
 
 
-papers = st.lists(
-    st.fixed_dictionaries(
-        {"title": st.text(min_size=1, max_size=30).filter(str.strip)},
-        optional={
-            "abstract": st.lists(st.sampled_from([paper["abstract"] for paper in THREE] + ["SMD 2 [1; 3].", "HR 0,5.", "n=7"]), max_size=3).map(
-                " ".join
-            ),
-            "authors": st.lists(st.text(max_size=20), max_size=3),
-            "study_type": st.sampled_from(["RCT", "phase 3 trial", "other"]),
-            "year": st.integers(1900, 2030),
-        },
-    ),
-    min_size=1,
-    max_size=6,
-)
+abstracts = [*(paper["abstract"] for paper in THREE), "SMD 2 [1; 3].", "HR 0,5.", "n=7"]
+optional: dict[str, st.SearchStrategy[Any]] = {
+    "abstract": st.lists(st.sampled_from(abstracts), max_size=3).map(" ".join),
+    "authors": st.lists(st.text(max_size=20), max_size=3),
+    "study_type": st.sampled_from(["RCT", "phase 3 trial", "other"]),
+    "year": st.integers(1900, 2030),
+}
+required: dict[str, st.SearchStrategy[Any]] = {"title": st.text(min_size=1, max_size=30).filter(str.strip)}
+papers = st.lists(st.fixed_dictionaries(required, optional=optional), min_size=1, max_size=6)
 
 
 @settings(max_examples=30, deadline=None)
@@ -138,7 +152,7 @@ def test_the_probe_rejects_canned_answers(tmp_path):
     probing.needs_every_step(AGENT, tmp_path)
 
 
-def _told(found, **fields):
+def _told(found: Mapping[str, Any], **fields: Any) -> dict[str, Any]:
     return {**found, "paragraphs": [{**part, "sentences": [{**told, **fields} for told in part["sentences"]]} for part in found["paragraphs"]]}
 
 

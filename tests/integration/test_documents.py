@@ -1,0 +1,114 @@
+"""The programs and fleet files that the documents show are run as they stand there; only ports are exchanged for free ones."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+WINDLASS = [sys.executable, "-m", "windlass"]
+PATIENCE_S = 60.0
+
+
+def block(page: str, language: str, holding: str) -> str:
+    """The one block of a page that holds these words."""
+    found: list[str] = re.findall(rf"^```{language}\n(.*?)^```$", (ROOT / page).read_text("utf-8"), re.MULTILINE | re.DOTALL)
+    (only,) = [text for text in found if holding in text]
+    return only
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def environment(**more: str) -> dict[str, str]:
+    kept = {name: value for name, value in os.environ.items() if name in {"PATH", "HOME", "LANG", "TMPDIR"} or name.startswith("COVERAGE_")}
+    return kept | more
+
+
+@contextmanager
+def running(directory: Path, port: int, *words: str, **variables: str) -> Iterator[None]:
+    """A program that listens at `port` while the block runs."""
+    with subprocess.Popen(words, cwd=directory, env=environment(**variables)) as process:
+        try:
+            deadline = time.monotonic() + PATIENCE_S
+            while not listens(port):
+                assert process.poll() is None
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            yield
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(PATIENCE_S)
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as client:
+        client.settimeout(1)
+        return client.connect_ex(("127.0.0.1", port)) == 0
+
+
+def windlass(directory: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*WINDLASS, *words], cwd=directory, env=environment(**variables), capture_output=True, text=True, timeout=120, check=False)
+
+
+def test_the_fleet_file_of_the_readme_is_proved(tmp_path: Path) -> None:
+    port = free_port()
+    (tmp_path / "fleet.yaml").write_text(block("README.md", "yaml", "my-fleet").replace("9001", str(port)))
+    with running(tmp_path, port, *WINDLASS, "serve", "executor", "--agents", "agent-verify", "--port", str(port)):
+        done = windlass(tmp_path, "prove", "--fleet", "fleet.yaml")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1] == "SUMMARY: 1/1 PASS"
+
+
+def test_the_agent_of_the_how_to_keeps_the_contract_and_is_proved_by_examples_and_by_its_probe(tmp_path: Path) -> None:
+    page, port = "docs/how-to/write-an-agent.md", free_port()
+    (tmp_path / "adder.py").write_text(block(page, "python", "class Adder"))
+    (tmp_path / "adder_probe.py").write_text(block(page, "python", "class Sum"))
+    (tmp_path / "adders.yaml").write_text(block(page, "yaml", "name: adders").replace("9002", str(port)))
+    (tmp_path / "inputs.json").write_text('{"a": 1, "b": 2}')
+    token = {"WINDLASS_AGENT_TOKEN": "token-of-the-adder"}
+    with running(tmp_path, port, sys.executable, "adder.py", PORT=str(port), **token):
+        checked = windlass(tmp_path, "agents", "check", f"http://127.0.0.1:{port}=ADD", "--inputs", "inputs.json", **token)
+        shown = windlass(tmp_path, "prove", "--fleet", "adders.yaml", "--json", **token)
+        (tmp_path / "adders.yaml").write_text((tmp_path / "adders.yaml").read_text() + '    probe: "adder_probe:Sum"\n')
+        probed = windlass(tmp_path, "prove", "--fleet", "adders.yaml", "--allow-probe-code", "--json", PYTHONPATH=".", **token)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    assert shown.returncode == 0, shown.stdout + shown.stderr
+    assert probed.returncode == 0, probed.stdout + probed.stderr
+    assert [proof(tmp_path, done.stdout) for done in (shown, probed)] == ["examples", "probe"]
+
+
+def proof(directory: Path, printed: str) -> object:
+    (row,) = json.loads((directory / json.loads(printed)["evidence"] / "sweep.json").read_text())["rows"]
+    return row["by"]
+
+
+def test_the_lying_agent_of_the_tutorial_passes_the_old_gate_and_fails_the_proof(tmp_path: Path) -> None:
+    port = free_port()
+    (tmp_path / "canned.py").write_text(block("docs/tutorial/first-proof.md", "python", "class Canned").replace("9009", str(port)))
+    with running(tmp_path, port, sys.executable, "canned.py"):
+        done = windlass(tmp_path, "prove", AGENT_ENDPOINTS_JSON=json.dumps({"agent-verify": f"http://127.0.0.1:{port}"}))
+    assert done.returncode == 1
+    assert "CLAIM_VERIFY  agent-verify  NOT_INPUT_SENSITIVE" in done.stdout
+    assert "dispatch PASS   execution PASS   proof FAIL" in done.stdout
+
+
+@pytest.mark.parametrize("fleet", ["examples/researchflow/fleet.yaml"])
+def test_the_example_fleet_can_be_served(tmp_path: Path, fleet: str) -> None:
+    port = free_port()
+    words = ("serve", "orchestrator", "--fleet", str(ROOT / fleet), "--port", str(port))
+    with running(tmp_path, port, *WINDLASS, *words, WORKER_SERVICE_TOKEN="token-of-the-example"):
+        assert (tmp_path / ".windlass/orchestrator_audit.jsonl").is_file()
