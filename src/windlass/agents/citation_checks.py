@@ -16,11 +16,11 @@ Rule = Literal["citation_kind", "cited_without_entry", "entry_not_cited", "order
 _BRACKETED = re.compile(r"\[(\d{1,3}(?:[ ]?[,;–-][ ]?\d{1,3}){0,60})\]")
 _ROUND = re.compile(r"\((\d{1,3}(?:[ ]?[,;–-][ ]?\d{1,3}){0,60})\)")
 _RANGE = re.compile(r"(\d{1,3})(?:[ ]?[–-][ ]?(\d{1,3}))?")
+_WIDEST = 100
+"""Numbers of a range that are taken as cited one by one; of a wider one only its ends."""
 _PARENTHESIS = re.compile(r"\(([^()\n]{4,300})\)")
 _NAMED = re.compile(r"(?:see |e\.g\.,? |cf\. )?([A-ZÀ-Þ][\w'’-]{1,60})\b[^;]{0,200}?[ ,]((?:1[89]|20)\d\d)[a-z]?$")
 _TOLD = re.compile(r"\b([A-ZÀ-Þ][\w'’-]{1,60})(?: et al\.| (?:and|&) [A-ZÀ-Þ][\w'’-]{1,60})? \(((?:1[89]|20)\d\d)[a-z]?\)")
-KEYED = re.compile(r"\[@([^\s\[\];,@]{1,200}(?:[ ]{0,3};[ ]{0,3}@[^\s\[\];,@]{1,200}){0,60})\]")
-"""A citation by keys, as Pandoc has it: `[@roe2020; @doe2021]`."""
 
 
 class Finding(Item):
@@ -116,7 +116,7 @@ def _numeric(match: re.Match[str]) -> Cited:
     numbers: list[int] = []
     for piece in _RANGE.finditer(match.group(1)):
         first, last = int(piece.group(1)), int(piece.group(2) or piece.group(1))
-        numbers += range(first, last + 1) if first <= last else (first, last)
+        numbers += range(first, last + 1) if first <= last < first + _WIDEST else (first, last)
     return Cited(kind="numeric", start=match.start(), end=match.end(), numbers=tuple(numbers))
 
 

@@ -142,11 +142,11 @@ def _style(style: Style) -> Any:
 
 @cache
 def _shipped(style: Style) -> bytes:
-    return resources.files("windlass.agents.data").joinpath("csl", f"{style}.csl").read_bytes()
+    return resources.files("windlass.agents").joinpath("data", "csl", f"{style}.csl").read_bytes()
 
 
 def _plain(cited: Any) -> str:
-    """citeproc answers a list of pieces where a part of the citation is not plain text."""
+    """What citeproc cited as one text: it answers a list of pieces where a part of the citation is not plain text."""
     return "".join(map(str, cited)) if isinstance(cited, list) else str(cited)
 
 

@@ -28,14 +28,14 @@ _LIMITS = (
     rf"(?P<high>[-+]?{PLAIN})(?P<high_unit> ?%)?{END}"
 )
 _LABELLED = re.compile(_LIMITS)
-_BRACKETED = re.compile(rf" ?[(\[] ?{_LIMITS} ?[)\]]")
+_BRACKETED = re.compile(rf"(?: [A-Za-z/°]{{1,12}}){{0,2}} ?[(\[] ?{_LIMITS} ?[)\]]")
 _LOOSE = re.compile(rf"[-+]?(?P<low>{ANY}) ?%? ?(?:to|and|-|;|,)? ?[-+]?(?P<high>{ANY})")
 _ESTIMATE = re.compile(
     rf"(?<![\w.,\x7f])(?P<value>[-+]?{ANY})(?P<unit> ?%)?(?: [A-Za-z/°]{{1,12}}){{0,5}} ?[(\[,;:]? ?"
     r"(?:[Pp] ?[=<>] ?0?\.\d{1,6} ?[;,] ?)?(?:with )?(?:an? )?(?:adjusted )?$"
 )
 _TIGHT = re.compile(
-    r"(?: ?[(\[][A-Za-z]{2,5}[)\]])?(?: (?:for|of) [^.;:()\[\]0-9]{2,80}?)?(?P<link> ?[=:,] ?| (?:was|were|is|of|at) | )"
+    r"(?: ?[(\[][A-Za-z]{2,5}[)\]])?(?: (?:for|of|in) [^.;:()\[\]0-9]{2,80}?)?(?P<link> ?[=:,] ?| (?:was|were|is|of|at) | )"
     rf"(?P<value>[-+]?{ANY})(?P<unit> ?%| ?(?:bpm|beats|breaths|mm ?Hg|/ ?min)\b)?"
 )
 _AFTER = re.compile(END)
@@ -146,7 +146,8 @@ def _effect(passage: _Passage, name: Name | None, value: str, at: int, unit: str
     if reason := _doubt(measure, estimate, low, high, unit, interval):
         return passage.unread(start, end, reason)
     numbers = [value, *((interval.groups["low"] or "", interval.groups["high"] or "") if interval else ())]
-    endpoint = stated_endpoints.before_estimate(passage.text, passage.flat, passage.field, name.end, at) if name else None
+    told = (passage.text, passage.flat, passage.field)
+    endpoint = stated_endpoints.before_estimate(*told, name.end, at, ratio=measure in RATIOS) if name else None
     return Effect(
         field=passage.field,
         start=start,
@@ -161,7 +162,7 @@ def _effect(passage: _Passage, name: Name | None, value: str, at: int, unit: str
         interval=interval.kind if interval else None,
         unit="%" if unit else None,
         numbers=numbers,
-        endpoint=endpoint or (stated_endpoints.after_estimate(passage.text, passage.flat, passage.field, end) if name else None),
+        endpoint=endpoint or (stated_endpoints.after_estimate(*told, end) if name else None),
     )
 
 

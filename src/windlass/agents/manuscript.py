@@ -16,6 +16,8 @@ from windlass.agents.text import Span
 
 MOST = 1_000_000
 """Characters of a manuscript that are read: some hundred and fifty thousand words."""
+MOST_SECTIONS = 10_000
+"""Headings that are read; a line after them is text."""
 
 _NAMES = {
     "abstract": "abstract|summary|structured abstract",
@@ -119,6 +121,8 @@ def read(text: str) -> Manuscript:
         found = _heading(text, start, end)
         if found is None:
             continue
+        if len(headings) == MOST_SECTIONS:
+            break
         level, title, content = found
         above = [(depth, kind) for depth, kind in above if depth < level]
         kind = _kind(title, [kind for _, kind in above], first=not headings and not text[:start].strip())

@@ -15,7 +15,7 @@ _LONG = (
     r"|(?P<OR>odds ratios?)|(?P<IRR>(?:incidence )?rate ratios?)|(?P<RR>risk ratios?|relative risks?)|(?P<RD>(?:absolute )?risk differences?)"
 )
 _SHORT = r"(?P<smd>SMDs?)|(?P<md>W?MDs?)|(?P<hr>[acpsu]?HRs?)|(?P<or>[acpsu]?ORs?)|(?P<irr>[ac]?IRRs?)|(?P<rr>[acpu]?RRs?)|(?P<rd>A?RDs?)"
-_NAME = re.compile(rf"\b(?:(?i:{_LONG})(?: ?[(\[](?P<beside>[ascpu]?[A-Z]{{2,4}}s?)[)\]])?|{_SHORT})(?![\w-])")
+_NAME = re.compile(rf"\b(?:(?i:{_LONG})|{_SHORT})(?![\w-])(?: ?[(\[](?P<beside>[ascpu]?[A-Z]{{2,4}}s?)[)\]])?")
 _LONG_NAME = re.compile(_LONG, re.IGNORECASE)
 _DEFINED = re.compile(r"\b([A-Za-z]{1,20}) ([A-Za-z]{1,20}) ?[(\[](HR|OR|RR|RD|MD)s?[)\]]")
 _PART_OF_ANOTHER = re.compile(r"\b(?:log|ln|diagnostic|ratio of)[ -]$", re.IGNORECASE)

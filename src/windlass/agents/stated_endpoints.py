@@ -16,8 +16,10 @@ _NAMED = re.compile(
 _NAMED_AFTER = re.compile(rf" (?:was|were|as) (?:an?|the) (?P<role>primary|main|secondary) {_OUTCOME}", re.IGNORECASE)
 _PHRASE = re.compile(r"[^.;:]{2,200}")
 _CLAUSE_START = re.compile(r"(?:[.;:!?]\s+|[(\[])(?=[^.;:!?(\[]*$)")
-_FOR_BEFORE = re.compile(r" ?(?:[(\[][^()\[\]]{1,12}[)\]])? ?(?:for|of|in) (?P<phrase>[^.;:()\[\]]{2,120}?)(?= ?(?:,|=|$)| (?:was|were|is|of)\b)")
-_FOR_AFTER = re.compile(r" ?%?[^.;:()\[\]]{0,14}[)\]]{0,2} (?:for|in) (?P<phrase>[^.;:,()\[\]]{2,120})")
+_FOR_BEFORE = re.compile(
+    r" ?(?:[(\[][^()\[\]]{1,12}[)\]])? ?(?P<preposition>for|of|in) (?P<phrase>[^.;:()\[\]]{2,120}?)(?= ?(?:,|=|$)| (?:was|were|is|of)\b)"
+)
+_FOR_AFTER = re.compile(r" ?%?[^.;:()\[\]]{0,14}[)\]]{0,2} for (?P<phrase>[^.;:,()\[\]]{2,120})")
 _CIRCUMSTANCE = re.compile(
     r" (?:among|compared|versus|vs|between|at|per|by|within|during|over|after|with|was|were|and (?=[^ ]*\d)|in (?:the|those|patients))\b"
 )
@@ -40,9 +42,10 @@ def read(text: str, flat: str, field: FieldName, check: Callable[[], None]) -> l
     return sorted(found, key=lambda endpoint: endpoint.start)
 
 
-def before_estimate(text: str, flat: str, field: FieldName, start: int, end: int) -> Place | None:
-    """What stands between a measure's name and its estimate as `for …`."""
-    return _place(text, field, _FOR_BEFORE.match(flat, start, end))
+def before_estimate(text: str, flat: str, field: FieldName, start: int, end: int, *, ratio: bool) -> Place | None:
+    """What stands between a measure's name and its estimate as `for …`, or `in …` of a difference: a ratio in women is of a subgroup."""
+    found = _FOR_BEFORE.match(flat, start, end)
+    return None if found and ratio and found["preposition"] == "in" else _place(text, field, found)
 
 
 def after_estimate(text: str, flat: str, field: FieldName, end: int) -> Place | None:

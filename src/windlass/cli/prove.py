@@ -56,32 +56,36 @@ def command(
     from windlass.cli import loop
     from windlass.cli.progress import SweepProgress
     from windlass.infra import bearer
+    from windlass.premises import Needs
     from windlass.sweep import conduct, plan
 
     found = settings.Settings.load(Path.cwd())
     endpoints = found.text(settings.AGENT_ENDPOINTS_JSON)
     named = fleets.with_endpoints(fleets.read(file), endpoints) if file else None
+    service_token = found.text(settings.SERVICE_TOKEN) if keep_open else None
+    if service_token:
+        bearer.usable(settings.SERVICE_TOKEN.variable, service_token)
     request = prove.Request(
-        fleet_file=file,
-        endpoints_json=endpoints,
-        agent_tokens=tokens.tokens(found, named) if named else {},
+        needs=Needs(
+            fleet_file=file,
+            endpoints_json=endpoints,
+            agent_tokens=tokens.tokens(found, named) if named else {},
+            service_token=service_token,
+            ttl_sec=ttl,
+            environment=dict(os.environ),
+        ),
         out=out or Path(found.required(settings.STATE_DIR)) / "prove",
         run_ids_lead_here=out is None,
         terms=plan.Terms(
             mode=found.choice(settings.MODE, ("DEMO", "LIVE"), mode),  # type: ignore[arg-type]  # a choice of these words
             risk_tier=found.choice(settings.RISK_TIER, ("PHI", "SENSITIVE", "NON_SENSITIVE"), risk_tier),  # type: ignore[arg-type]  # as above
         ),
-        ttl_sec=ttl,
         timeout_s=found.seconds(settings.TIMEOUT_SECS, _TIMEOUT_S if timeout is None and not found.variable("TIMEOUT_SECS") else timeout),
         concurrency=concurrency,
         keep_open=keep_open,
         keep_bodies=keep_bodies,
         allow_probe_code=allow_probe_code,
-        service_token=found.text(settings.SERVICE_TOKEN) if keep_open else None,
-        environment=dict(os.environ),
     )
-    if request.service_token:
-        bearer.usable(settings.SERVICE_TOKEN.variable, request.service_token)
     loop.allow_many_files()
     with SweepProgress(stages=3) as progress:
         teller = _Teller(progress, silent=as_json)

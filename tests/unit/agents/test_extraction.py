@@ -75,6 +75,19 @@ def test_an_abbreviation_means_what_the_text_says_it_means():
     assert [effect.measure for effect in read("The rate ratio (RR) was low: RR 0.75 (95% CI 0.62 to 0.91).").effects if effect.low] == ["IRR"]
 
 
+def test_a_subgroup_is_no_endpoint_and_a_difference_is_in_one():
+    assert [effect.endpoint for effect in read("The OR was 1.2 (95% CI 1.0–1.5) in men.").effects] == [None]
+    assert [effect.endpoint for effect in read("The hazard ratio in women was 1.2 (95% CI 1.0–1.5).").effects] == [None]
+    (effect,) = read("The mean difference in weight was −2.3 kg (−3.1 to −1.5).").effects
+    assert (effect.endpoint and effect.endpoint.quote, effect.low, effect.high, effect.interval) == ("weight", -3.1, -1.5, "unlabelled")
+
+
+def test_a_name_and_its_abbreviation_are_one_name():
+    for text in ("Adjusted HR [aHR] 1.35 [95% CI 1.10-1.66]", "adjusted hazard ratio (aHR), 1.35; 95% CI, 1.10 to 1.66"):
+        (effect,) = read(text).effects
+        assert (effect.measure, effect.adjusted, effect.numbers) == ("HR", True, ["1.35", "1.10", "1.66"])
+
+
 def test_an_interval_of_another_quantity_does_not_inherit_the_measure():
     row = read("The HR was 0.75 (95% CI 0.62–0.91), and mean age was 62.5 (95% CI 60.1–64.9).")
     assert [effect.measure for effect in row.effects] == ["HR", "unnamed"]

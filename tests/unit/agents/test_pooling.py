@@ -12,7 +12,8 @@ from windlass.agents.extraction_rows import Effect, Measure
 
 def effect(measure: Measure, estimate: float, low: float | None, high: float | None, *stated: Any) -> Effect:
     """An effect with its interval; `stated` are the interval's level and kind where they differ from a 95% confidence interval."""
-    level, interval = (*stated, *(95.0, "confidence")[len(stated) :])
+    level = stated[0] if stated else 95.0
+    interval = stated[1] if len(stated) > 1 else "confidence"
     numbers = [f"{number:g}" for number in (estimate, low, high) if number is not None]
     fields = {"field": "abstract", "start": 0, "end": 1, "quote": "x", "adjusted": False, "unit": None, "endpoint": None}
     return Effect.model_validate(

@@ -138,12 +138,10 @@ def test_a_review_that_miscounts_is_named(pipeline, path, to, named):
 
 
 def test_records_are_found_again_in_the_corpus_in_the_review_s_order():
-    corpus: list[dict[str, Any]] = [{"title": "x"}, {"id": 7, "title": "y", "year": 2000}, {"id": 7, "title": "y", "year": 2000}]
-    found = [
-        {"id": "7", "title": "y", "year": 2000, "doi": None},
-        {"id": "paper-1", "title": "x", "year": None, "doi": None},
-        {"id": "7", "title": "y", "year": 2000},
-    ]
+    twice: dict[str, Any] = {"id": 7, "title": "y", "year": 2000}
+    corpus = [{"title": "x"}, twice, twice]
+    listed: dict[str, Any] = {"id": "7", "title": "y", "year": 2000, "doi": None}
+    found = [listed, {"id": "paper-1", "title": "x", "year": None, "doi": None}, listed]
     assert stage2_checks.positions(found, corpus) == [1, 0, 2]
     assert stage2_checks.positions([{"id": "8", "title": "y"}], corpus) is None
-    assert stage2_checks.positions([*found, found[0]], corpus) is None
+    assert stage2_checks.positions([*found, listed], corpus) is None

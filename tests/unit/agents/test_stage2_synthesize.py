@@ -139,7 +139,8 @@ def test_no_citation_dangles_and_no_number_is_invented(tmp_path_factory, given):
     assert section_checks.dangling(section_checks.cited_keys(found["section"]["markdown"]), keys) is None
     by_key = dict(zip(keys, given, strict=True))
     for sentence in found["section"]["sentences"]:
-        cited = [repr(by_key[key]) for key in sentence["citation_keys"]]
+        values = [value for key in sentence["citation_keys"] for value in by_key[key].values()]
+        cited = [str(piece) for value in values for piece in (value if isinstance(value, list) else [value])]
         assert section_checks.invented_number(sentence["text"], [*cited, *keys, *map(str, range(1, 7))], sentence["counted"]) is None
 
 

@@ -62,10 +62,13 @@ def engine(section: Section) -> ModelEngine[SectionDraft]:
 
     def assemble(inputs: DraftInputs, work: Mapping[str, Any], draft: SectionDraft, context: Context) -> Mapping[str, Any]:
         paragraphs = _paragraphs(inputs, draft)
-        served, _left = drafting.kept(inputs, section, [_with_claims(one, work) for one in _flat(paragraphs)], context)
+        supported = [_with_claims(sentence, work) for sentence in _flat(paragraphs)]
+        served, _left = drafting.kept(inputs, section, {"supported": drafting.dumped(supported)}, context)
         on_point = {sentence.text: sentence for sentence in served}
         written = [Paragraph(heading=one.heading, sentences=[on_point[sentence.text] for sentence in one.sentences]) for one in paragraphs]
-        return drafting.concluded(inputs, section, written, {"claims": work["claims"], "left_out": 0}, context)
+        put = {"paragraphs": drafting.dumped(written), "claims": work["claims"], "left_out": 0}
+        result = drafting.concluded(inputs, section, put, context)
+        return {"outputs": result["outputs"], "grounding": result["grounding"]}  # its warnings on claims are those of the deterministic steps
 
     return ModelEngine(
         instructions=(
@@ -133,9 +136,10 @@ def _complaints(section: Section, inputs: DraftInputs, work: Mapping[str, Any], 
             yield f"no sentence quotes, whole, the sentence that carries the claim {claim.claim_id!r}: {claim.evidence.quote[:160]!r}"
     if len(sentences) > drafting.MOST_SENTENCES:
         yield f"{len(sentences)} sentences, {drafting.MOST_SENTENCES} are allowed"
-    kept = {sentence.text for sentence in drafting.kept(inputs, section, told, context)[0]} if _all_known(sentences, chunks) else None
-    if kept is not None:
-        yield from (f"not on the subject: {sentence.text[:120]!r}" for sentence in sentences if sentence.text not in kept)
+    if _all_known(sentences, chunks):
+        served, _left = drafting.kept(inputs, section, {"supported": drafting.dumped(told)}, context)
+        on_subject = {sentence.text for sentence in served}
+        yield from (f"not on the subject: {sentence.text[:120]!r}" for sentence in sentences if sentence.text not in on_subject)
 
 
 def _all_known(sentences: list[Drafted], chunks: Mapping[str, Chunk]) -> bool:
