@@ -94,10 +94,10 @@ class DraftOutputs(Outputs):
     claims: list[Support]
 
 
-def candidates(inputs: DraftInputs, context: Context, fits: Callable[[rhetoric.Reading | None, str], bool]) -> list[Drafted]:
+def candidates(chunks: Iterable[Chunk], context: Context, fits: Callable[[rhetoric.Reading | None, str], bool]) -> list[Drafted]:
     """The sentences of the evidence whose reading `fits`, in the order of the chunks; one that stands in several chunks has several quotes."""
     found: dict[str, Drafted] = {}
-    for chunk in inputs.groundingPack.chunks:
+    for chunk in chunks:
         context.check()
         for span in text.sentences(chunk.text):
             context.check()

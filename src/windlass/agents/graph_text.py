@@ -13,7 +13,10 @@ _ARROW = re.compile(r"\s*(?:-->|-\.->|==>|->)\s*(?:\|[^|]{0,200}\|\s*)?|\s*-\.\s
 _NAME = re.compile(r"([\w.\-]{1,200}?)(?:\s*(?:\[.{0,300}\]|\(.{0,300}\)|\{.{0,300}\}))?(?::::?\w+)?$")
 _STATED = re.compile(r"([\w.\-]{1,200})\s*:\s+(\S.{0,1000})$")
 _FLAG = re.compile(r"(\w+)(?:\s*=\s*([\w.\-]+))?$")
-_NOISE = re.compile(r"(?:graph|flowchart|%%|---|config:|classDef|class |style |linkStyle|subgraph|end\b|direction )")
+_SHAPED = re.compile(r"([\w.\-]{1,200})\s*(?:\[.{0,300}\]|\(.{0,300}\)|\{.{0,300}\})(?::::?\w+)?$")
+_NOISE = re.compile(r"(?:(?:graph|flowchart)\b|classDef\b|class\b|style\b|linkStyle\b|subgraph\b|direction\b|end$)")
+LONGEST = 5000
+"""Characters of a line that are read."""
 _WORDS = {"true": True, "yes": True, "false": False, "no": False}
 
 
@@ -31,13 +34,18 @@ def read(text: str) -> Read:
     nodes: dict[str, dict[str, Any]] = {}
     edges: list[dict[str, Any]] = []
     not_read: list[int] = []
-    for number, raw in enumerate(text.split("\n"), 1):
-        line = raw.strip().rstrip(";").strip()[:5000]
-        if not line or _NOISE.match(line):
-            continue
-        if not (_arrows(line, nodes, edges) or _statement(line, nodes)):
+    lines = text.split("\n")
+    for number, raw in enumerate(lines[(first := _heading(lines)) :], first + 1):
+        line = raw.strip().rstrip(";").strip()[:LONGEST]
+        if line and not line.startswith("%%") and not (_arrows(line, nodes, edges) or _NOISE.match(line) or _statement(line, nodes)):
             not_read.append(number)
     return Read(nodes=nodes, edges=tuple(edges), not_read=tuple(not_read))
+
+
+def _heading(lines: list[str]) -> int:
+    """How many lines the drawing's own settings take: those between two lines of three hyphens, at the beginning."""
+    marks = [number for number, line in enumerate(lines[:50]) if line.strip() == "---"][:2]
+    return marks[1] + 1 if len(marks) == 2 and not any(line.strip() for line in lines[: marks[0]]) else 0
 
 
 def _arrows(line: str, nodes: dict[str, dict[str, Any]], edges: list[dict[str, Any]]) -> bool:
@@ -57,7 +65,10 @@ def _arrows(line: str, nodes: dict[str, dict[str, Any]], edges: list[dict[str, A
 
 
 def _statement(line: str, nodes: dict[str, dict[str, Any]]) -> bool:
-    stated = _STATED.match(line)
+    shaped, stated = _SHAPED.match(line), _STATED.match(line)
+    if shaped is not None:
+        nodes.setdefault(shaped.group(1), {})
+        return True
     if stated is None:
         return False
     flags = [_FLAG.match(part.strip()) for part in stated.group(2).split(",")]

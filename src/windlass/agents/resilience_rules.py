@@ -1,4 +1,4 @@
-"""Rules that look for what makes a graph of services fragile. Each application of a rule to a node, an edge or a cycle is one check, passed or failed.
+"""Rules that look for what makes a graph of services fragile. A rule applied to a node, an edge or a cycle is one check, passed or failed.
 
 The score is the weight of the checks that passed in that of all, in hundredths; a rule weighs what its worst finding weighs. What a description
 leaves out fails a check that it could have passed: nobody can rely on a timeout that is not stated. Pure.
@@ -78,18 +78,18 @@ def structure(graph: ServiceGraph) -> Structure:
     """The graph's shape; a fallback is a second way to whatever its node is called for."""
     arrows = graph_structure.arrows((node.id for node in graph.nodes), ((edge.source, edge.target) for edge in graph.edges))
     led_to = {target for targets in arrows.values() for target in targets}
-    entries = graph.entry_points or [node.id for node in graph.nodes if node.id not in led_to]
-    exits = [node for node, targets in arrows.items() if not targets]
     fallback = {node.id: node.fallback for node in graph.nodes if node.fallback is not None}
+    entries = graph.entry_points or [node.id for node in graph.nodes if node.id not in led_to | set(fallback.values())]
     detours = [(source, fallback[target]) for source, targets in arrows.items() for target in targets if target in fallback]
     rejoined = [(stand_in, target) for node, stand_in in fallback.items() for target in arrows[node]]
     ways = graph_structure.arrows(arrows, [*((one, other) for one, targets in arrows.items() for other in targets), *detours, *rejoined])
+    exits = [node for node, targets in ways.items() if not targets]
     starts = [*entries, *(fallback[entry] for entry in entries if entry in fallback)]
     return Structure(
         entries=entries,
         exits=exits,
         cycles=graph_structure.cycles(arrows),
-        every_path=graph_structure.on_every_path(ways, starts, [*exits, *(fallback[end] for end in exits if end in fallback)]),
+        every_path=graph_structure.on_every_path(ways, starts, exits),
         articulation_points=graph_structure.articulation_points(ways),
         unreachable=sorted(set(arrows) - graph_structure.reachable(ways, starts)) if entries else [],
     )
@@ -100,16 +100,19 @@ def checks(graph: ServiceGraph, shape: Structure) -> Iterator[Check]:
     called: dict[str, list[Edge]] = {node.id: [] for node in graph.nodes}
     for edge in graph.edges:
         called[edge.target].append(edge)
+    passed, joints, lost = set(shape.every_path), set(shape.articulation_points), set(shape.unreachable)
     for node in graph.nodes:
         if not node.passive:
             yield from _of_node(node, called[node.id])
-            yield from _of_place(node, shape)
+            yield from _of_place(node, passed_by_all=node.id in passed, joint=node.id in joints)
+            if shape.entries:
+                failed = node.id in lost
+                yield _node("unreachable", node, "low", "no entry leads to it", "remove it, or name its entry point", failed=failed)
     nodes = {node.id: node for node in graph.nodes}
     for edge in graph.edges:
-        if not edge.asynchronous:
+        if not (edge.asynchronous or edge.conditional):
             yield from _of_edge(edge, nodes[edge.source], nodes[edge.target])
-    for cycle in shape.cycles:
-        yield _of_cycle(cycle, graph)
+    yield from _of_cycles(shape.cycles, graph)
 
 
 def score(found: Sequence[Check]) -> float | None:
@@ -148,24 +151,21 @@ def _of_node(node: Node, calls: Sequence[Edge]) -> Iterator[Check]:
         yield _node("external_without_second_way", node, "low", "one failed call is a failed step", change, failed=alone)
 
 
-def _of_place(node: Node, shape: Structure) -> Iterator[Check]:
+def _of_place(node: Node, *, passed_by_all: bool, joint: bool) -> Iterator[Check]:
     single = node.replicas is None or node.replicas == 1
     numbers = {} if node.replicas is None else {"replicas": node.replicas}
     stated = "has one replica" if node.replicas == 1 else "does not say how many replicas it has"
     severity: Severity
-    if node.id in shape.every_path:
+    if passed_by_all:
         severity = "high" if node.replicas == 1 else "medium"
         why = f"every way from an entry to an exit goes through it, and it {stated}"
         change = "run two replicas or more, or name a fallback"
         yield _node("single_point_of_failure", node, severity, why, change, failed=single and node.fallback is None, **numbers)
-    elif node.id in shape.articulation_points:
+    elif joint:
         severity = "medium" if node.replicas == 1 else "low"
         why = f"without it the graph falls apart, and it {stated}"
         change = "run two replicas or more, or name a fallback"
         yield _node("articulation_point", node, severity, why, change, failed=single and node.fallback is None, **numbers)
-    if shape.entries:
-        failed = node.id in shape.unreachable
-        yield _node("unreachable", node, "low", "no entry leads to it", "remove it, or name its entry point", failed=failed)
 
 
 def _of_edge(edge: Edge, caller: Node, callee: Node) -> Iterator[Check]:
@@ -185,26 +185,27 @@ def _of_edge(edge: Edge, caller: Node, callee: Node) -> Iterator[Check]:
         yield _edge("retries_outlast_caller", edge, "medium", why, change, failed=outlast, **numbers, attempts=1 + retries, longest_s=longest)
 
 
-def _of_cycle(cycle: Sequence[str], graph: ServiceGraph) -> Check:
-    within = set(cycle)
-    bounded = (
-        graph.recursion_limit is not None
-        or any(node.max_iterations is not None for node in graph.nodes if node.id in within)
-        or any(edge.max_iterations is not None for edge in graph.edges if edge.source in within and edge.target in within)
-    )
-    if bounded:
-        return Check(rule="unbounded_cycle", finding=None)
-    leaves = any(edge.source in within and edge.target not in within for edge in graph.edges)
-    finding = Finding(
-        rule="unbounded_cycle",
-        severity="high" if leaves else "critical",
-        subject="cycle",
-        nodes=list(cycle),
-        why="nothing bounds how often this goes round" + ("" if leaves else ", and no edge leaves it"),
-        change="state a max_iterations for a node or an edge of it, or a recursion_limit for the graph",
-        numbers={"nodes": len(cycle)},
-    )
-    return Check(rule="unbounded_cycle", finding=finding)
+def _of_cycles(cycles: Sequence[Sequence[str]], graph: ServiceGraph) -> Iterator[Check]:
+    place = {node: number for number, cycle in enumerate(cycles) for node in cycle}
+    bounded = {place.get(node.id) for node in graph.nodes if node.max_iterations is not None}
+    left: set[int | None] = set()
+    for edge in graph.edges:
+        if place.get(edge.source) != place.get(edge.target):
+            left.add(place.get(edge.source))
+        elif edge.max_iterations is not None:
+            bounded.add(place.get(edge.source))
+    for number, cycle in enumerate(cycles):
+        failed = graph.recursion_limit is None and number not in bounded
+        finding = Finding(
+            rule="unbounded_cycle",
+            severity="high" if number in left else "critical",
+            subject="cycle",
+            nodes=list(cycle),
+            why="nothing bounds how often this goes round" + ("" if number in left else ", and no edge leaves it"),
+            change="state a max_iterations for a node or an edge of it, or a recursion_limit for the graph",
+            numbers={"nodes": len(cycle)},
+        )
+        yield Check(rule="unbounded_cycle", finding=finding if failed else None)
 
 
 def _node(rule: RuleId, node: Node, severity: Severity, why: str, change: str, *, failed: bool, **numbers: float) -> Check:

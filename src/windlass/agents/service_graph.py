@@ -54,7 +54,7 @@ class Node(Item):
 
 
 class Edge(Item):
-    """A call, or a step to the next node; a caller does not wait for an `asynchronous` one."""
+    """A call. A caller does not wait for an `asynchronous` one, and is done before a `conditional` one, a workflow's next step."""
 
     source: Id
     target: Id

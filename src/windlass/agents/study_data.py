@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
@@ -100,10 +101,9 @@ class Outcome(StudyItem):
     effects: Annotated[list[Effect], Field(max_length=20)] = Field(default_factory=list)
 
 
-class StudyData(StudyItem):
-    """A trial; only the title is required, so that what is missing can be listed as missing."""
+class Study(StudyItem):
+    """A trial without a title; nothing is required, so that what is missing can be listed as missing."""
 
-    title: Name
     abstract: Prose | None = None
     background: Prose | None = None
     objectives: Prose | None = None
@@ -131,7 +131,7 @@ class StudyData(StudyItem):
     funding: Prose | None = None
 
     @model_validator(mode="after")
-    def _arms_named(self) -> StudyData:
+    def _arms_named(self) -> Study:
         names = [arm.name for arm in self.interventions]
         if len(set(names)) < len(names):
             raise ValueError("interventions: two arms have the same name")
@@ -140,7 +140,13 @@ class StudyData(StudyItem):
         return self
 
 
-def _must_be_arms(study: StudyData, names: set[str]) -> None:
+class StudyData(Study):
+    """A trial that a manuscript is written of."""
+
+    title: Name
+
+
+def _must_be_arms(study: Study, names: set[str]) -> None:
     named = [(f"outcomes.{place}.groups", group.arm) for place, outcome in enumerate(study.outcomes) for group in outcome.groups]
     named += [(f"participants.baseline.{place}.values", arm) for place, row in enumerate(study.participants.baseline) for arm in row.values]
     stranger = next(((path, arm) for path, arm in named if arm not in names), None)
@@ -148,7 +154,27 @@ def _must_be_arms(study: StudyData, names: set[str]) -> None:
         raise ValueError(f"{stranger[0]}: {stranger[1]!r} is not an arm of interventions; did you mean one of {', '.join(sorted(names))[:300]}?")
 
 
-def inconsistencies(study: StudyData) -> list[str]:
+def prose(study: Study) -> dict[str, str]:
+    """Every field of free text but title and abstract, by its path: `randomisation.concealment`, `interventions.0.description`."""
+    return dict(_texts(study.model_dump(mode="json"), ""))
+
+
+def _texts(value: Any, path: str) -> Iterator[tuple[str, str]]:
+    if isinstance(value, str):
+        yield path, value
+    elif isinstance(value, list):
+        for place, part in enumerate(value):
+            yield from _texts(part, f"{path}.{place}")
+    elif isinstance(value, dict):
+        for key, part in value.items():
+            if key not in _NO_PROSE:
+                yield from _texts(part, f"{path}.{key}" if path else key)
+
+
+_NO_PROSE = frozenset({"title", "abstract", "name", "arm", "kind", "measure", "values", "time_point", "allocation_ratio"})
+
+
+def inconsistencies(study: Study) -> list[str]:
     """Numbers of a study that can't all be right, each named with its fields; nothing is corrected."""
     found: list[str] = []
     assigned = [arm.assigned for arm in study.interventions]

@@ -8,7 +8,7 @@ from typing import Any
 
 from windlass.agents import draft_checks
 from windlass.agents.agent import Item
-from windlass.agents.study_data import Arm, Baseline, Effect, GroupResult, Number, Outcome, StudyData
+from windlass.agents.study_data import Arm, Baseline, Effect, GroupResult, Number, Outcome, Study
 
 
 class Derived(Item):
@@ -55,7 +55,7 @@ _LATER_METHODS = (
 )
 
 
-def parts(study: StudyData) -> list[Part]:
+def parts(study: Study) -> list[Part]:
     """The manuscript, IMRaD between abstract and other information, each part with what the study's fields say."""
     return [
         Part(heading="Abstract", statements=_fields(study, (("abstract", ""),))),
@@ -104,7 +104,7 @@ def shown(value: Any) -> str:
     return f"{value}"
 
 
-def _fields(study: StudyData, labelled: Sequence[tuple[str, str]]) -> list[Statement]:
+def _fields(study: Study, labelled: Sequence[tuple[str, str]]) -> list[Statement]:
     """A statement per field that is given, after its label."""
     found = []
     for field, label in labelled:
@@ -121,7 +121,7 @@ def _ended(sentence: str) -> str:
     return plain if plain.endswith((".", "!", "?")) else f"{plain}."
 
 
-def _arms(study: StudyData) -> Iterator[Statement]:
+def _arms(study: Study) -> Iterator[Statement]:
     for place, arm in enumerate(study.interventions):
         if arm.description is not None:
             path = f"interventions.{place}"
@@ -139,7 +139,7 @@ def _defined(given: Sequence[Outcome]) -> Iterator[Statement]:
             yield Statement(text=_ended(text), fields=[f"outcomes.{place}.{name}" for name in ("name", "kind", *known)], derived=[])
 
 
-def _results(study: StudyData) -> list[Statement]:
+def _results(study: Study) -> list[Statement]:
     people = study.participants
     flow = [
         Statement(text=f"{value} people were {name}.", fields=[f"participants.{name}"], derived=[])

@@ -13,6 +13,7 @@ from pydantic import Field, model_validator
 
 from windlass.agents import hypothesis_refinements, hypothesis_slots, smart
 from windlass.agents.agent import Agent, Context, Inputs, Item, Outputs, Probe, Step, Work
+from windlass.agents.engines import hypothesis
 from windlass.agents.hypothesis_refinements import Refinement
 from windlass.agents.smart import Check, Score
 from windlass.agents.text import Span
@@ -254,4 +255,5 @@ AGENT = Agent(
     ),
     example={"hypothesis": "We hypothesise that daily walking reduces fatigue in adults with breast cancer compared with usual care."},
     probe=Probe(make=_make, check=_check),
+    model=hypothesis.ENGINE,
 )

@@ -15,6 +15,7 @@ from pydantic import Field, model_validator
 
 from windlass.agents import citation_keys, extraction, extraction_checks, papers
 from windlass.agents.agent import Agent, Context, Inputs, Item, Outputs, Probe, Step, Work
+from windlass.agents.engines import extraction as extraction_engine
 from windlass.agents.extraction_rows import Cited, Row
 from windlass.agents.papers import Paper
 from windlass.agents.readable_papers import MOST_CHARACTERS, ReadablePaper, cited, require_evidence
@@ -253,4 +254,5 @@ AGENT = Agent(
         ],
     },
     probe=Probe(make=_make, check=_check),
+    model=extraction_engine.ENGINE,
 )

@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 
 from windlass.agents import citation_keys, extraction, extraction_checks, papers, search, section_checks, synthesis_sentences
 from windlass.agents.agent import Agent, Context, Inputs, Item, Outputs, Probe, Step, Work
+from windlass.agents.engines import synthesis
 from windlass.agents.extraction_rows import Cited, Place, Row
 from windlass.agents.markdown_cell import escaped
 from windlass.agents.readable_papers import ReadablePaper, cited, require_evidence
@@ -304,4 +305,5 @@ AGENT = Agent(
         ],
     },
     probe=Probe(make=_make, check=_check),
+    model=synthesis.ENGINE,
 )
