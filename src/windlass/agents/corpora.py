@@ -132,7 +132,7 @@ def _validated(records: Sequence[Mapping[str, Any]]) -> list[papers.Paper]:
         try:
             typed.append(papers.Paper.model_validate(record))
         except ValidationError as failure:
-            errors = model.field_errors(failure, papers.Paper.model_fields)
+            errors = model.field_errors(failure, papers.Paper)
             message = f"record {number} of the corpus: {model.clip(model.summary(errors), 300)}"
             raise AgentError("CORPUS_UNREADABLE", message, {"fieldErrors": {f"corpus.{number - 1}": [message]}}) from failure
     return typed

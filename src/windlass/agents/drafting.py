@@ -1,6 +1,6 @@
 """Drafts a section of a paper from evidence alone: every sentence is a sentence of a chunk, and names it.
 
-The four section writers share this engine: `candidates` reads, `support` places the caller's claims, `kept` chooses what is on the
+The four section writers share this engine: `chosen` reads, `support` places the caller's claims, `kept` chooses what is on the
 subject, `concluded` holds the draft against the rules of `draft_checks` and puts it together. What belongs into a section, and in which
 order, is each writer's own.
 """
@@ -22,6 +22,8 @@ from windlass.errors import AgentError
 
 MOST_SENTENCES = 60
 """Sentences that a section holds at most; beyond that the ones nearest to the outline stay."""
+MOST_WEIGHED = 5000
+"""Sentences that are weighed for a section at most: the first that fit."""
 MOST_QUOTES = 20
 """Chunks that one sentence names at most, when it stands in many."""
 LEAST_WORDS = 4
@@ -94,23 +96,36 @@ class DraftOutputs(Outputs):
     claims: list[Support]
 
 
-def candidates(chunks: Iterable[Chunk], context: Context, fits: Callable[[rhetoric.Reading | None, str], bool]) -> list[Drafted]:
-    """The sentences of the evidence whose reading `fits`, in the order of the chunks; one that stands in several chunks has several quotes."""
+def chosen(
+    chunks: Iterable[Chunk], context: Context, fits: Callable[[rhetoric.Reading | None, str], bool], most: int = MOST_WEIGHED
+) -> Mapping[str, Any]:
+    """A step's result: as `chosen` the sentences of the evidence whose reading `fits`, in the order of the chunks, at most `most`.
+
+    A sentence that stands in several chunks has several quotes. What was passed over is told in a warning.
+    """
     found: dict[str, Drafted] = {}
+    long = 0
+    full = False
     for chunk in chunks:
-        context.check()
         for span in text.sentences(chunk.text):
             context.check()
-            if span.end - span.start > claim_support.LONGEST:
-                continue
-            line = draft_checks.folded(span.text)
+            line = draft_checks.folded(span.text) if span.end - span.start <= claim_support.LONGEST else ""
             if line in found:
                 found[line] = _also(found[line], quoted(chunk, span))
             elif line.count(" ") + 1 >= LEAST_WORDS:
                 reading = rhetoric.read(line)
                 if fits(reading, line):
+                    full = len(found) >= most
+                    if full:
+                        break
                     found[line] = _drafted(line, quoted(chunk, span), reading)
-    return list(found.values())
+            long += not line
+        if full:
+            break
+    warnings = [f"more than {most} sentences of the evidence fit: the first {most} were looked at"] if full else []
+    if long:
+        warnings.append(f"{long} pieces of the evidence have more than {claim_support.LONGEST} characters without a full stop: they were passed over")
+    return {"chosen": dumped(found.values()), "warnings": warnings}
 
 
 def support(inputs: DraftInputs, work: Work, context: Context) -> Mapping[str, Any]:

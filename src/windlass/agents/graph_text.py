@@ -6,6 +6,7 @@ A line is an arrow, a node with what is stated of it, or nothing that a graph is
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,13 +30,14 @@ class Read:
     not_read: tuple[int, ...]
 
 
-def read(text: str) -> Read:
-    """The graph of a text."""
+def read(text: str, check: Callable[[], None] = lambda: None) -> Read:
+    """The graph of a text; `check` is called for every line."""
     nodes: dict[str, dict[str, Any]] = {}
     edges: list[dict[str, Any]] = []
     not_read: list[int] = []
     lines = text.split("\n")
     for number, raw in enumerate(lines[(first := _heading(lines)) :], first + 1):
+        check()
         line = raw.strip().rstrip(";").strip()[:LONGEST]
         if line and not line.startswith("%%") and not (_arrows(line, nodes, edges) or _NOISE.match(line) or _statement(line, nodes)):
             not_read.append(number)
@@ -72,7 +74,7 @@ def _statement(line: str, nodes: dict[str, dict[str, Any]]) -> bool:
     if stated is None:
         return False
     flags = [_FLAG.match(part.strip()) for part in stated.group(2).split(",")]
-    if any(flag is None for flag in flags):
+    if any(flag is None or flag.group(1) == "id" for flag in flags):
         return False
     node = nodes.setdefault(stated.group(1), {})
     node.update({flag.group(1): _value(flag.group(2)) for flag in flags if flag is not None})

@@ -33,7 +33,7 @@ def sentences(text: str) -> list[Span]:
     start = 0
     for boundary in [*_SENTENCE_END.finditer(text), None]:
         end = boundary.start() if boundary else len(text)
-        if boundary and "\n" not in boundary.group() and _ABBREVIATION.search(text[start:end]):
+        if boundary and "\n" not in boundary.group() and _ABBREVIATION.search(text, max(start, end - 12), end):
             continue
         piece = text[start:end]
         stripped = piece.strip()

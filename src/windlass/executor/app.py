@@ -197,7 +197,7 @@ def _parsed(body: bytes) -> model.RunRequest:
         errors = {"body": [f"is not JSON: {failure}"]}
         raise problems.Problem(422, "VALIDATION_ERROR", model.summary(errors), details={"fieldErrors": errors}) from failure
     except ValidationError as failure:
-        errors = model.field_errors(failure, model.RunRequest.model_fields)
+        errors = model.field_errors(failure, model.RunRequest)
         raise problems.Problem(422, "VALIDATION_ERROR", model.clip(model.summary(errors), 1000), details={"fieldErrors": errors}) from failure
 
 

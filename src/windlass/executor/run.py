@@ -99,13 +99,9 @@ def validated(agent: Agent[Any], inputs: Mapping[str, Any]) -> Inputs:
     try:
         typed: Inputs = agent.inputs.model_validate(inputs)
     except ValidationError as failure:
-        errors = model.field_errors(failure, _known_keys(agent.inputs))
+        errors = model.field_errors(failure, agent.inputs)
         raise AgentError("VALIDATION_ERROR", model.clip(model.summary(errors), 1000), {"fieldErrors": errors}) from failure
     return typed
-
-
-def _known_keys(inputs: type[Inputs]) -> list[str]:
-    return [field.alias or name for name, field in inputs.model_fields.items()]
 
 
 def _answer(agent: Agent[Any], request: model.RunRequest, started: float, state: State) -> dict[str, Any]:

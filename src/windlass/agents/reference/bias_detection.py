@@ -187,7 +187,7 @@ def _decisions(inputs: BiasDetectionInputs, table: Sequence[Row], attribute: str
 def _positive(column: str, value: Cell, positive: Cell) -> bool:
     if positive is not None:
         return _label(value) == _label(positive)
-    if value in (0, 1) and not isinstance(value, str):
+    if value in (0, 1):
         return bool(value)
     kind = "text" if isinstance(value, str) else "numbers"
     return _misfit("positive_value", f"is required: the column {column!r} holds {kind} other than true, false, 1 and 0")

@@ -78,14 +78,11 @@ def draw(inputs: SectionInputs, _work: Work, context: Context) -> Mapping[str, A
     def belongs(reading: rhetoric.Reading | None, _line: str) -> bool:
         return reading is not None and reading.move.section == inputs.section_type
 
-    found = drafting.candidates(inputs.evidence_chunks, context, belongs)
-    kept = found[: drafting.MOST_SENTENCES]
-    drafting.must_hold(kept, by_id(inputs.evidence_chunks), context)
-    left = len(found) - len(kept)
-    return {
-        "paragraphs": drafting.dumped(drafting.by_move(inputs.section_type, kept, rest="further statements")),
-        "warnings": [f"{left} more sentences of the evidence fit: the first {len(kept)} were taken"] if left else [],
-    }
+    found = drafting.chosen(inputs.evidence_chunks, context, belongs, drafting.MOST_SENTENCES)
+    sentences = [Drafted.model_validate(sentence) for sentence in found["chosen"]]
+    drafting.must_hold(sentences, by_id(inputs.evidence_chunks), context)
+    paragraphs = drafting.by_move(inputs.section_type, sentences, rest="further statements")
+    return {"paragraphs": drafting.dumped(paragraphs), "warnings": found["warnings"]}
 
 
 def audit(inputs: SectionInputs, work: Work, context: Context) -> Mapping[str, Any]:

@@ -267,7 +267,12 @@ def _plan(inputs: ModelFineTuningInputs, work: Work) -> Iterator[PlanStep]:
     if over:
         yield PlanStep(rule="too_long", blocking=False, action="cut or split records that are longer than the model takes", numbers={"records": over})
     estimate = Estimate.model_validate(work["estimate"])
-    numbers = {"epochs": inputs.config.epochs, "batch_size": inputs.config.batch_size, "steps": estimate.steps, "tokens": estimate.training_tokens}
+    numbers: dict[str, float] = {
+        "epochs": inputs.config.epochs,
+        "batch_size": inputs.config.batch_size,
+        "steps": estimate.steps,
+        "tokens": estimate.training_tokens,
+    }
     yield PlanStep(rule="train", blocking=False, action="train once nothing above blocks; this agent starts nothing", numbers=numbers)
 
 
@@ -315,7 +320,7 @@ def _kind(word: str) -> str | None:
     if "@" in word:
         return "email"
     parts = [len(part) for part in word.split("-")] if word.replace("-", "").isdigit() else []
-    return {(3, 2, 4): "ssn", (4, 2, 2): "date"}.get(tuple(parts))
+    return "ssn" if parts == [3, 2, 4] else "date" if parts == [4, 2, 2] else None
 
 
 def _check(_seed: int, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> str | None:

@@ -9,18 +9,18 @@ import random
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 from pydantic import Field, ValidationError, model_validator
 
 from windlass.agents import graph_text, resilience_rules
 from windlass.agents.agent import Agent, Context, Inputs, Item, Outputs, Probe, Step, Work
-from windlass.agents.resilience_rules import Check, Finding, Structure
+from windlass.agents.resilience_rules import Check, Finding, Severity, Structure
 from windlass.agents.service_graph import Node, ServiceGraph
 from windlass.errors import AgentError
 from windlass.model import field_errors, summary
 
-_SEVERITIES = ("critical", "high", "medium", "low")
+_SEVERITIES: tuple[Severity, ...] = ("critical", "high", "medium", "low")
 _MOST_LINES = 200_000
 _NOT_READ = 20
 """Lines of a context that a warning names at most."""
@@ -60,14 +60,14 @@ class ResilienceArchitectureOutputs(Outputs):
     edges: int
 
 
-def read(inputs: ResilienceArchitectureInputs, _work: Work, _context: Context) -> Mapping[str, Any]:
+def read(inputs: ResilienceArchitectureInputs, _work: Work, context: Context) -> Mapping[str, Any]:
     """The graph, read from the text where it is one."""
     if inputs.graph is not None:
         return {"graph": inputs.graph.model_dump()}
     text = inputs.context or ""
     if text.count("\n") > _MOST_LINES:
         _misfit({"context": [f"has more than {_MOST_LINES} lines"]})
-    found = graph_text.read(text)
+    found = graph_text.read(text, context.check)
     if not found.nodes:
         _misfit({"context": ["holds no graph: neither an arrow such as `a --> b` nor a node such as `a: timeout_s=5`"]})
     try:
@@ -114,7 +114,7 @@ def judge(_inputs: ResilienceArchitectureInputs, work: Work, _context: Context) 
     return {"outputs": outputs, "warnings": warnings + ([] if checks else ["no rule applies to this graph: it was not judged"])}
 
 
-def _misfit(errors: dict[str, list[str]], cause: Exception | None = None) -> Any:
+def _misfit(errors: dict[str, list[str]], cause: Exception | None = None) -> NoReturn:
     raise AgentError("VALIDATION_ERROR", summary(errors)[:1000], {"fieldErrors": errors}) from cause
 
 
@@ -200,8 +200,8 @@ def _check(_seed: int, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) ->
     wanted = sorted(_wanted(inputs["graph"]))
     found = sorted((one["rule"], tuple(one["nodes"])) for one in outputs["findings"])
     if found != wanted:
-        odd = sorted(set(found) ^ set(wanted)) or ["a finding stands there twice"]
-        return f"the findings are not those of the graph: {odd[0]}"
+        odd = sorted(set(found) ^ set(wanted))
+        return f"the findings are not those of the graph: {odd[:1] or 'one stands there twice'}"
     order = [("critical", "high", "medium", "low").index(one["severity"]) for one in outputs["findings"]]
     if order != sorted(order) or list(outputs["counts"].values()) != [order.count(place) for place in range(4)]:
         return "the findings are not in order of severity, or not counted"

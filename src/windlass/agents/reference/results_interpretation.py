@@ -234,7 +234,7 @@ def _tail(t: float, df: float) -> float:
     """P(|T| ≥ |t|) by Simpson's rule over the density."""
     strips, top = 400, abs(t)
     scale = math.exp(math.lgamma((df + 1) / 2) - math.lgamma(df / 2)) / math.sqrt(df * math.pi)
-    heights = [(1 + (top * place / strips) ** 2 / df) ** (-(df + 1) / 2) for place in range(strips + 1)]
+    heights: list[float] = [(1 + (top * place / strips) ** 2 / df) ** (-(df + 1) / 2) for place in range(strips + 1)]
     return 1 - 2 * scale * top / strips / 3 * (heights[0] + heights[-1] + 4 * sum(heights[1:-1:2]) + 2 * sum(heights[2:-1:2]))
 
 

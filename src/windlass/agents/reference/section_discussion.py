@@ -32,7 +32,7 @@ def choose(inputs: DiscussionInputs, _work: Work, context: Context) -> Mapping[s
     def belongs(reading: rhetoric.Reading | None, _line: str) -> bool:
         return reading is not None and reading.move.section == "discussion"
 
-    return {"chosen": drafting.dumped(drafting.candidates(inputs.groundingPack.chunks, context, belongs))}
+    return drafting.chosen(inputs.groundingPack.chunks, context, belongs)
 
 
 def arrange(inputs: DiscussionInputs, work: Work, context: Context) -> Mapping[str, Any]:

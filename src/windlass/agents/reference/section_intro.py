@@ -36,7 +36,7 @@ def choose(inputs: IntroInputs, _work: Work, context: Context) -> Mapping[str, A
             return reading.move.section == "introduction"
         return len(subject.intersection(search.terms(line))) >= PLAIN
 
-    return {"chosen": drafting.dumped(drafting.candidates(inputs.groundingPack.chunks, context, belongs))}
+    return drafting.chosen(inputs.groundingPack.chunks, context, belongs)
 
 
 def arrange(inputs: IntroInputs, work: Work, context: Context) -> Mapping[str, Any]:

@@ -30,7 +30,7 @@ def choose(inputs: MethodsInputs, _work: Work, context: Context) -> Mapping[str,
     def belongs(reading: rhetoric.Reading | None, _line: str) -> bool:
         return reading is not None and reading.move.section == "methods"
 
-    return {"chosen": drafting.dumped(drafting.candidates(inputs.groundingPack.chunks, context, belongs))}
+    return drafting.chosen(inputs.groundingPack.chunks, context, belongs)
 
 
 def arrange(inputs: MethodsInputs, work: Work, context: Context) -> Mapping[str, Any]:

@@ -30,7 +30,7 @@ def choose(inputs: ResultsInputs, _work: Work, context: Context) -> Mapping[str,
     def belongs(reading: rhetoric.Reading | None, line: str) -> bool:
         return reading is not None and reading.move.section == "results" and bool(numerals.figures(line))
 
-    return {"chosen": drafting.dumped(drafting.candidates(inputs.groundingPack.chunks, context, belongs))}
+    return drafting.chosen(inputs.groundingPack.chunks, context, belongs)
 
 
 def arrange(inputs: ResultsInputs, work: Work, context: Context) -> Mapping[str, Any]:
