@@ -27,6 +27,8 @@ class Served:
     asked: list[dict[str, Any]] = field(default_factory=list)
     strangers: int = 0
     """Requests that did not show the key."""
+    strays: list[str] = field(default_factory=list)
+    """Paths of requests that are no chat completion."""
 
 
 def says(fields: Any) -> Answer:
@@ -128,8 +130,13 @@ async def serving(*answers: Answer) -> AsyncIterator[Served]:
             return web.Response(status=503)
         return said if isinstance(said, web.StreamResponse) else web.json_response(said)
 
+    async def stray(request: web.Request) -> web.StreamResponse:
+        served.strays.append(request.path)
+        return web.Response(status=404)
+
     service = web.Application()
     service.router.add_post("/v1/chat/completions", complete)
+    service.router.add_route("*", "/{path:.*}", stray)
     runner = web.AppRunner(service)
     await runner.setup()
     listener = server.bound("127.0.0.1", 0)

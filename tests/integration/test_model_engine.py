@@ -11,13 +11,14 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 
-from windlass.agents import catalogue
+from windlass.agents.reference.stage2_synthesize import AGENT
 from windlass.errors import Refused
 from windlass.executor import app, chat
 from windlass.executor.model_turn import Allowed
@@ -31,6 +32,7 @@ RECORDING = Path(__file__).parent / "recordings" / "stage2_synthesize.json"
 MODEL = "openai:gpt-loopback"
 TASK = "STAGE2_SYNTHESIZE"
 SECRET = "Kowalska-4711"
+_RUNNER: list[asyncio.Runner] = []
 PAPERS = [
     {
         "title": f"Exercise against fatigue ({SECRET})",
@@ -93,10 +95,21 @@ def _key(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OPENAI_API_KEY", provider.KEY)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _loop() -> Iterator[None]:
+    """One event loop for all scenes, as in a service: LangChain keeps one connection pool per process."""
+    with asyncio.Runner() as runner:
+        _RUNNER.append(runner)
+        yield
+        os.environ["OPENAI_API_KEY"] = provider.KEY
+        runner.run(chat.opened(MODEL)._model.root_async_client.close())
+        del os.environ["OPENAI_API_KEY"], os.environ["OPENAI_BASE_URL"]
+        _RUNNER.clear()
+
+
 async def run(url: str, store: Path, *, phi: frozenset[str] = frozenset(), **request: Any) -> dict[str, Any]:
     os.environ["OPENAI_BASE_URL"] = url
-    agent = catalogue.by_task()[TASK]
-    service = app.create({agent.name: agent}, token=None, store=store, allowed=Allowed(chat=chat.opened(MODEL), phi=phi))
+    service = app.create({AGENT.name: AGENT}, token=None, store=store, allowed=Allowed(chat=chat.opened(MODEL), phi=phi))
     body = {"request_id": "r", "task_type": TASK, "inputs": INPUTS} | request
     async with server.running(service, server.bound("127.0.0.1", 0)) as base, aiohttp.ClientSession() as client:
         async with client.post(f"{base}/agents/run/sync", json=body) as answer:
@@ -109,7 +122,7 @@ def asked(store: Path, *answers: provider.Answer, **request: Any) -> tuple[dict[
         async with provider.serving(*answers) as served:
             return await run(served.url, store, **request), served
 
-    return asyncio.run(scene())
+    return _RUNNER[0].run(scene())
 
 
 def taken(answer: dict[str, Any]) -> None:
@@ -262,9 +275,8 @@ def test_a_real_service_logs_and_traces_neither_key_nor_prompt_whatever_the_envi
     fleet = tmp_path / "fleet.yaml"
     fleet.write_text(f"name: f\nagents: {{a: {{url: 'http://127.0.0.1:1'}}}}\ntasks: {{{TASK}: {{agent: a, phi_to_model: true}}}}\n")
     (tmp_path / ".env").write_text(f"OPENAI_API_KEY={provider.KEY}\nLLM_MODEL_NAME={MODEL}\n")
-    traced: list[str] = []
 
-    async def scene() -> tuple[list[dict[str, Any]], str]:
+    async def scene() -> tuple[list[dict[str, Any]], str, list[str]]:
         answers = [provider.says(INVENTED_NUMBER), provider.fails(500), provider.fails(400), provider.says(GOOD)]
         async with provider.serving(*answers) as served:
             loud = {"OPENAI_LOG": "debug", "LANGSMITH_TRACING": "true", "LANGCHAIN_TRACING_V2": "true", "LANGSMITH_API_KEY": "ls-key"}
@@ -296,10 +308,10 @@ def test_a_real_service_logs_and_traces_neither_key_nor_prompt_whatever_the_envi
             finally:
                 process.send_signal(signal.SIGTERM)
                 rest = await asyncio.to_thread(process.communicate, timeout=20)
-            traced.extend(served_path for served_path in [] if served_path)
-            return answered, "".join(lines) + rest[1]
+            return answered, "".join(lines) + rest[1], served.strays
 
-    answered, said = asyncio.run(scene())
+    answered, said, strays = asyncio.run(scene())
+    assert strays == [], "nothing was traced"
     assert [one["provenance"]["engine"] for one in answered] == ["deterministic", "model"]
     assert '"action": "draft"' in said
     for hidden in (provider.KEY, SECRET, "You write a synthesis", "312 recovered"):

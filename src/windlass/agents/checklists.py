@@ -26,7 +26,7 @@ ABSTRACT = 4000
 """Characters after the heading of an abstract that are read as the abstract."""
 
 _FILLED = re.compile(r"\S[^\n]*")
-_ABSTRACT = re.compile(r"^[ \t#*_]*(?:abstract|summary)[ \t*_]*(?:[:.\u2014]|$)", re.IGNORECASE | re.MULTILINE)
+_ABSTRACT = re.compile(r"^[ \t#*_]*(?:abstract|summary)[ \t*_]*(?:[:.\u2014][ \t*_]*|$)", re.IGNORECASE | re.MULTILINE)
 _NAME = re.compile(r"[a-z0-9-]+")
 
 Words = Annotated[str, Field(min_length=1, pattern=r"\w")]
@@ -127,7 +127,7 @@ def _windows(passage: str) -> Iterator[tuple[str, text.Span]]:
     if heading:
         for sentence in text.sentences(passage[heading.end() : heading.end() + ABSTRACT]):
             yield "Abstract", text.Span(text="", start=heading.end() + sentence.start, end=heading.end() + sentence.end)
-    for sentence in text.sentences(passage):
+    for sentence in text.sentences(passage):  # with the heading before it, which is a cue: `Limitations`
         yield "", sentence
 
 

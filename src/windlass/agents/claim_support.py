@@ -9,7 +9,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from windlass.agents import numerals, search, text
+from windlass.agents import numerals, prose, search, text
 from windlass.agents.agent import Item
 from windlass.agents.grounding import Chunk, Key, Quote, Text, quoted
 
@@ -68,7 +68,7 @@ def _indexed(chunks: Iterable[Chunk], vocabulary: frozenset[str], check: Callabl
     postings: dict[str, list[int]] = {}
     for chunk in chunks if vocabulary else ():
         check()
-        for span in text.sentences(chunk.text):
+        for span in prose.sentences(chunk.text):
             check()
             if span.end - span.start > LONGEST:
                 continue

@@ -8,6 +8,7 @@ from __future__ import annotations
 import importlib
 import math
 from functools import cache
+from statistics import NormalDist
 from typing import Any
 
 
@@ -38,7 +39,7 @@ def z_two_sided(z: float) -> float:
 
 def z_quantile(probability: float) -> float:
     """The z below which `probability` lies."""
-    return float(_special().ndtri(probability))
+    return NormalDist().inv_cdf(probability)
 
 
 def beta_quantile(probability: float, a: float, b: float) -> float:

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, Field, model_validator
 
-from windlass.agents import claim_support, draft_checks, rhetoric, search, text
+from windlass.agents import claim_support, draft_checks, prose, rhetoric, search
 from windlass.agents.agent import Context, Inputs, Item, Outputs, Work
 from windlass.agents.claim_support import Support, VerifiedClaim
 from windlass.agents.grounding import Chunk, Grounded, GroundingPack, Quote, Text, by_id, quoted
@@ -26,8 +26,12 @@ MOST_WEIGHED = 5000
 """Sentences that are weighed for a section at most: the first that fit."""
 MOST_QUOTES = 20
 """Chunks that one sentence names at most, when it stands in many."""
+MOST_CHARACTERS = claim_support.LONGEST
+"""Characters of a sentence that is worth writing; what is longer is a table or a list without full stops."""
 LEAST_WORDS = 4
 """Words of a sentence that is worth writing; fewer are a heading."""
+_REMEMBERED = 20_000
+"""Sentences that do not fit and are known again."""
 _OPENING = 20_000
 """Characters of a chunk that tell whether it is on the subject."""
 
@@ -104,27 +108,31 @@ def chosen(
     A sentence that stands in several chunks has several quotes. What was passed over is told in a warning.
     """
     found: dict[str, Drafted] = {}
+    unfit: set[str] = set()
     long = 0
     full = False
     for chunk in chunks:
-        for span in text.sentences(chunk.text):
+        for span in prose.sentences(chunk.text):
             context.check()
-            line = draft_checks.folded(span.text) if span.end - span.start <= claim_support.LONGEST else ""
+            line = draft_checks.folded(span.text) if span.end - span.start <= MOST_CHARACTERS else ""
             if line in found:
                 found[line] = _also(found[line], quoted(chunk, span))
-            elif line.count(" ") + 1 >= LEAST_WORDS:
+            elif line.count(" ") + 1 >= LEAST_WORDS and line not in unfit:
                 reading = rhetoric.read(line)
-                if fits(reading, line):
-                    full = len(found) >= most
-                    if full:
-                        break
-                    found[line] = _drafted(line, quoted(chunk, span), reading)
+                if not fits(reading, line):
+                    unfit = unfit if len(unfit) < _REMEMBERED else set()
+                    unfit.add(line)  # long texts repeat themselves
+                    continue
+                full = len(found) >= most
+                if full:
+                    break
+                found[line] = _drafted(line, quoted(chunk, span), reading)
             long += not line
         if full:
             break
     warnings = [f"more than {most} sentences of the evidence fit: the first {most} were looked at"] if full else []
     if long:
-        warnings.append(f"{long} pieces of the evidence have more than {claim_support.LONGEST} characters without a full stop: they were passed over")
+        warnings.append(f"{long} pieces of the evidence have more than {MOST_CHARACTERS} characters without a full stop: they were passed over")
     return {"chosen": dumped(found.values()), "warnings": warnings}
 
 

@@ -44,6 +44,7 @@ MAIN = frozenset({"introduction", "methods", "results", "case", "discussion", "c
 
 _LINE = re.compile(r"[^\n]*")
 _MARKDOWN = re.compile(r"[ ]{0,3}(#{1,6})[ \t]+(\S.*)")
+_MARKS = re.compile(r"^[ ]{0,3}#{1,6}[ \t]+", re.MULTILINE)
 _NUMBERED = re.compile(r"(\d{1,2}(?:\.\d{1,2}){0,3})\.?[ \t]+")
 _INLINE = re.compile(r"[ \t*_]{0,4}(abstract|summary|keywords|key words)[ \t*_]{0,4}:[ \t*_]{0,4}(?=\S)", re.IGNORECASE)
 _LONGEST_HEADING = 80
@@ -197,15 +198,9 @@ def references(manuscript: Manuscript) -> list[Entry]:
     return entries
 
 
-def title(manuscript: Manuscript) -> Span | None:
-    """The first line that is not empty, unless it is a section's heading."""
-    for section in manuscript.sections:
-        if section.kind == "title":
-            return manuscript.line(section.line)
-        if section.kind in {"front", "other"} and not section.title:
-            return next((line for _, line in _lines(manuscript, section)), None)
-        return None
-    return None
+def parted(text: str) -> str:
+    """The text, as long as before, with line ends in place of heading marks, so that no sentence runs through a heading."""
+    return _MARKS.sub(lambda mark: "\n" * len(mark.group()), text)
 
 
 def _heading(text: str, start: int, end: int) -> tuple[int, str, int] | None:

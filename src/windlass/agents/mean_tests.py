@@ -107,7 +107,7 @@ def one_group(group: Group, mu: float, confidence: float, *, paired: bool = Fals
 
 def _standardised(d: float, n1: int, n2: int, confidence: float) -> list[Estimate]:
     df = n1 + n2 - 2
-    factor = math.exp(math.lgamma(df / 2) - math.lgamma((df - 1) / 2)) / math.sqrt(df / 2) if df > 1 else None
+    factor = _bias_factor(df) if df > 1 else None
     found = [Estimate(name="Cohen d", value=d, low=None, high=None, method="divided by the pooled standard deviation", null=0.0)]
     if factor is not None:
         g = d * factor
@@ -123,7 +123,18 @@ def _unequal(first: Group, second: Group) -> list[str]:
 
 def _welch_error(first: Group, second: Group) -> tuple[float, float]:
     one, two = first.sd**2 / first.n, second.sd**2 / second.n
-    return (math.sqrt(one + two), (one + two) ** 2 / (one**2 / (first.n - 1) + two**2 / (second.n - 1))) if one + two else (0.0, 0.0)
+    if one + two == 0:
+        return 0.0, 0.0
+    share, rest = one / (one + two), two / (one + two)
+    return math.sqrt(one + two), 1 / (share**2 / (first.n - 1) + rest**2 / (second.n - 1))
+
+
+def _bias_factor(df: int) -> float:
+    """Γ(df/2) / (√(df/2) Γ((df−1)/2)); for many degrees of freedom by Stirling's series, where the gammas' logarithms lose digits."""
+    x = (df - 1) / 2
+    if x < 100:
+        return math.exp(math.lgamma(df / 2) - math.lgamma(x)) / math.sqrt(df / 2)
+    return math.sqrt(x / (df / 2)) * (1 - 1 / (8 * x) + 1 / (128 * x**2) + 5 / (1024 * x**3) - 21 / (32768 * x**4))
 
 
 def _pooled_sd(first: Group, second: Group) -> float:

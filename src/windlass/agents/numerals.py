@@ -19,7 +19,7 @@ _TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 _SMALL = {word: value for value, word in enumerate(_UNITS)} | {word: 20 + 10 * place for place, word in enumerate(_TENS)}
 _LARGE = {"hundred": 100, "thousand": 1000, "million": 1_000_000}
 _WORD = "|".join(sorted([*_SMALL, *_LARGE], key=len, reverse=True))
-_WORDS = re.compile(rf"(?<![\w-])(?:{_WORD})(?:(?:-|\s(?:and\s)?)(?:{_WORD}))*(?!\w)(?P<percent>\s{0, 3}(?:%|per ?cent\b))?", re.IGNORECASE)
+_WORDS = re.compile(rf"(?<![\w-])(?:{_WORD})(?:(?:-|\s(?:and\s)?)(?:{_WORD}))*(?!\w)(?P<percent>\s?(?:%|per ?cent\b))?", re.IGNORECASE)
 _PART = re.compile(_WORD, re.IGNORECASE)
 
 

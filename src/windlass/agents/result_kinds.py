@@ -173,21 +173,39 @@ def measures(result: Computable, confidence: float) -> Measures:
 
 
 def corners(result: Computable, confidence: float) -> list[Measures]:
-    """The measures at the extremes of what the rounding of the stated figures allows, those of the figures themselves first."""
-    return [measures(result, confidence), *(_measures(result, confidence, apart, wide) for apart in (-1, 1) for wide in (-1, 1))]
+    """The measures of the stated figures, then those at the ends of what their rounding allows; no effect at all where rounding may hide that."""
+    gap, reach = _gap(result)
+    shifts = [-1.0, 1.0, *([-abs(gap) / reach] if abs(gap) < reach else [])]
+    return [measures(result, confidence), *(_measures(result, confidence, shift, wide) for shift in shifts for wide in (-1, 1))]
 
 
-def _measures(result: Computable, confidence: float, apart: int, wide: int) -> Measures:
-    """Half a unit of rounding moves means (or r) away from the null for `apart` 1, towards it for −1, and spreads up for `wide` 1, down for −1."""
+def _gap(result: Computable) -> tuple[float, float]:
+    """How far the stated figures lie from no effect, and how far rounding may have moved that; nothing where there are several groups."""
+    match result:
+        case Means() if len(result.groups) == 2:
+            first, second = (_group(arm, 0).mean for arm in result.groups)
+            return first - second, sum(_half(arm) for arm in result.groups)
+        case OneSample():
+            return _group(result.group, 0).mean - result.mu, _half(result.group)
+        case Paired() if result.differences is not None:
+            return _group(result.differences, 0).mean, _half(result.differences)
+        case Correlation() if result.r is not None:
+            return stated.value(result.r), stated.half_unit(result.r)
+        case _:
+            return 0.0, 0.0
+
+
+def _measures(result: Computable, confidence: float, shift: float, wide: int) -> Measures:
+    """Half a unit of rounding times `shift` moves means (or r) away from no effect, or towards it and past; `wide` 1 moves spreads up, −1 down."""
     match result:
         case Means():
-            groups = _apart([_group(arm, wide) for arm in result.groups], [_half(arm) for arm in result.groups], apart)
+            groups = _apart([_group(arm, wide) for arm in result.groups], [_half(arm) for arm in result.groups], shift)
             return mean_tests.two_groups(groups[0], groups[1], confidence) if len(groups) == 2 else mean_tests.several_groups(groups)
         case OneSample():
-            return mean_tests.one_group(_moved(result.group, result.mu, apart, wide), result.mu, confidence)
+            return mean_tests.one_group(_moved(result.group, result.mu, shift, wide), result.mu, confidence)
         case Paired():
             if result.differences is not None:
-                return mean_tests.one_group(_moved(result.differences, 0.0, apart, wide), 0.0, confidence, paired=True)
+                return mean_tests.one_group(_moved(result.differences, 0.0, shift, wide), 0.0, confidence, paired=True)
             changes = [after - before for before, after in zip(result.before or [], result.after or [], strict=True)]
             return mean_tests.one_group(mean_tests.summary(changes), 0.0, confidence, paired=True)
         case TwoByTwo():
@@ -196,7 +214,7 @@ def _measures(result: Computable, confidence: float, apart: int, wide: int) -> M
         case Proportion():
             return proportions.one_share(result.events, result.n, result.expected, confidence)
         case Correlation():
-            return _correlation(result, confidence, apart)
+            return _correlation(result, confidence, shift)
 
 
 def _group(arm: Arm, wide: int) -> Group:
@@ -210,24 +228,28 @@ def _half(arm: Arm) -> float:
     return 0.0 if arm.mean is None else stated.half_unit(arm.mean)
 
 
-def _apart(groups: Sequence[Group], halves: Sequence[float], apart: int) -> list[Group]:
+def _apart(groups: Sequence[Group], halves: Sequence[float], shift: float) -> list[Group]:
+    """Two groups away from each other, several away from the mean of all; equal ones to alternate sides."""
+    if len(groups) == 2:
+        first, second = groups
+        side = 1.0 if first.mean >= second.mean else -1.0
+        return [Group(n=first.n, mean=first.mean + side * shift * sum(halves), sd=first.sd), second]
     grand = math.fsum(group.n * group.mean for group in groups) / sum(group.n for group in groups)
-    return [
-        Group(n=group.n, mean=group.mean + apart * math.copysign(half, group.mean - grand), sd=group.sd)
-        for group, half in zip(groups, halves, strict=True)
-    ]
+    sides = [1.0 if group.mean > grand or (group.mean == grand and place % 2) else -1.0 for place, group in enumerate(groups)]
+    return [Group(n=group.n, mean=group.mean + side * shift * half, sd=group.sd) for group, half, side in zip(groups, halves, sides, strict=True)]
 
 
-def _moved(arm: Arm, null: float, apart: int, wide: int) -> Group:
+def _moved(arm: Arm, null: float, shift: float, wide: int) -> Group:
     group = _group(arm, wide)
-    return Group(n=group.n, mean=group.mean + apart * math.copysign(_half(arm), group.mean - null), sd=group.sd)
+    side = 1.0 if group.mean >= null else -1.0
+    return Group(n=group.n, mean=group.mean + side * shift * _half(arm), sd=group.sd)
 
 
-def _correlation(result: Correlation, confidence: float, apart: int) -> Measures:
+def _correlation(result: Correlation, confidence: float, shift: float) -> Measures:
     if result.r is not None:
         r = stated.value(result.r)
-        moved = math.copysign(min(1.0, max(0.0, abs(r) + apart * stated.half_unit(result.r))), r)
-        return correlations.of(moved, result.n or 0, confidence)
+        moved = r + (1.0 if r >= 0 else -1.0) * shift * stated.half_unit(result.r)
+        return correlations.of(max(-1.0, min(1.0, moved)), result.n or 0, confidence)
     r_of_pairs = correlations.pearson(result.x or [], result.y or [])
     if r_of_pairs is None:
         return Measures(tests=[], estimates=[], notes=["one of the two does not vary: there is no correlation"])

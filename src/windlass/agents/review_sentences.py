@@ -41,7 +41,8 @@ _TREND = re.compile(
     re.IGNORECASE,
 )
 _CAUSAL = re.compile(
-    r"\b(?:caus(?:es|ed|ing)|(?:led|leads?|leading) to|result(?:s|ed|ing) in|prevent(?:s|ed)|protects? against|the (?:causal )?(?:effect|impact)s? of)\b",
+    r"\b(?:caus(?:es|ed|ing)|(?:led|leads?|leading) to|result(?:s|ed|ing) in|prevent(?:s|ed)|protects? against|"
+    r"the (?:causal )?(?:effect|impact)s? of)\b",
     re.IGNORECASE,
 )
 _RELATIVE = re.compile(
@@ -94,9 +95,10 @@ def _numbers(read: Manuscript, sentence: Span, wording: str) -> Iterator[Remark]
 
 
 def _percentages(read: Manuscript, sentence: Span, wording: str) -> Iterator[Remark]:
-    found = [(match, *match.groups()) for pattern in _FRACTIONS for match in pattern.finditer(wording)]
-    found += [(match, match.group(2), match.group(3), match.group(1)) for match in _FRACTION_LAST.finditer(wording)]
-    for match, part, whole, share in found:
+    found = [(match, (1, 2, 3)) for pattern in _FRACTIONS for match in pattern.finditer(wording)]
+    found += [(match, (2, 3, 1)) for match in _FRACTION_LAST.finditer(wording)]
+    for match, places in found:
+        part, whole, share = (match.group(place) for place in places)
         n, of = int(part.replace(",", "")), int(whole.replace(",", ""))
         decimals = len(share.partition(".")[2])
         if of and (n > of or abs(100 * n / of - float(share)) > 0.5 * 10**-decimals + 1e-9):

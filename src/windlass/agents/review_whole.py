@@ -52,7 +52,7 @@ def lacks(read: Manuscript, standard: str | None, check: Callable[[], None]) -> 
         found.append("statement:limitations")
     if standard is not None:
         asked = checklists.part(checklists.load(standard), *_SPEAKS)
-        found += [f"{standard}:{one.item.id}" for one in checklists.found(asked, read.text, check) if not one.found]
+        found += [f"{standard}:{one.item.id}" for one in checklists.found(asked, manuscript.parted(read.text), check) if not one.found]
     return found
 
 

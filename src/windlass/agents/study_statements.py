@@ -165,7 +165,7 @@ def _flow(arm: Arm, path: str) -> Statement:
 
 
 def _baseline(row: Baseline, path: str) -> Statement:
-    values = "; ".join(f"{arm} {value}" for arm, value in row.values.items())
+    values = "; ".join(f"{arm} = {value}" for arm, value in row.values.items())
     return Statement(text=_ended(f"At baseline, {row.name}: {values}"), fields=[f"{path}.name", f"{path}.values"], derived=[])
 
 

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -27,8 +30,9 @@ The trial was funded by nobody. The trial was registered (NCT00000001).
 """
 
 
-def item(outputs, item_id):
-    return next(one for one in outputs["items"] if one["item_id"] == item_id)
+def item(outputs: Mapping[str, Any], item_id: str) -> Mapping[str, Any]:
+    found: Mapping[str, Any] = next(one for one in outputs["items"] if one["item_id"] == item_id)
+    return found
 
 
 def test_items_are_found_with_their_words_and_line_and_the_rest_is_missing(tmp_path):
@@ -110,7 +114,7 @@ def test_inputs_that_do_not_fit_are_refused_by_name(tmp_path, inputs, said):
     assert said in error["message"]
 
 
-@pytest.mark.parametrize("piece", ["randomised trial ", "# a\n", "x", "We search. ", "水。"])
+@pytest.mark.parametrize("piece", ["randomised trial ", "# a\n", "x", "We search. ", "水。", "A. "])
 def test_the_longest_text_is_answered_in_time(tmp_path, piece):
     inputs = {"artifact_content": piece * (1_000_000 // len(piece)), "reporting_standard": "PRISMA"}
     runs.outputs(AGENT, inputs, tmp_path, budgets={"timeout_ms": 20_000})

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -49,7 +52,7 @@ Figure 1. Steps per day.
 JOURNAL = "Invented Journal of Clinical Trials"
 
 
-def formatted(tmp_path, **inputs):
+def formatted(tmp_path: Path, **inputs: Any) -> dict[str, Any]:
     return runs.outputs(AGENT, {"manuscript_text": TEXT, "target_journal": JOURNAL, "references": [ROE, DOE], **inputs}, tmp_path)
 
 

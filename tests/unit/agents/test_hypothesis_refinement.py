@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -14,7 +16,7 @@ from . import probing, runs
 HYPOTHESIS = "We hypothesise that metformin reduces HbA1c by 0.5% in adults with type 2 diabetes compared with placebo within 12 weeks."
 
 
-def quotes(outputs, slot):
+def quotes(outputs: Mapping[str, Any], slot: str) -> list[str]:
     return [piece["quote"] for piece in outputs["picot"][slot]]
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from windlass.agents import dataset_checks
+from windlass.agents import dataset_checks, near_duplicates
 from windlass.agents.reference.model_fine_tuning import AGENT
 
 from . import probing, runs
@@ -66,7 +66,7 @@ def test_a_nearly_equal_text_in_another_split_is_a_leak(tmp_path):
     dataset.append({**dataset[0], "text": " ".join([*words[:20], "changed", *words[21:]]), "split": "test"})
     outputs = checked(tmp_path, dataset)
     assert [(leak["records"], leak["kind"]) for leak in outputs["leaks"]] == [([1, 41], "near")]
-    assert outputs["leaks"][0]["likeness"] > dataset_checks.near_duplicates.ALIKE
+    assert outputs["leaks"][0]["likeness"] > near_duplicates.ALIKE
 
 
 def test_copies_with_different_labels_stop_the_training(tmp_path):

@@ -60,6 +60,12 @@ def test_the_rounding_of_the_stated_means_is_allowed_for(tmp_path):
     assert not consistent("5.0", ".2")
 
 
+def test_means_that_look_equal_may_differ_by_what_rounding_hides(tmp_path):
+    groups = [{"n": 900, "mean": "5.0", "sd": "0.5"}, {"n": 900, "mean": "5.0", "sd": "0.5"}]
+    results = [{"kind": "means", "groups": groups, "reported": {"p": p}} for p in (".99", ".02", ".0000001")]
+    assert [one["consistent"] for one in interpreted(tmp_path, *results)["results"]] == [True, True, False]
+
+
 def test_an_interval_that_does_not_fit_is_flagged(tmp_path):
     results = [{**TABLE, "reported": {"ci": ci}} for ci in (["0.13", "0.87"], ["0.13", "1.20"])]
     fits, wrong = interpreted(tmp_path, *results)["results"]
@@ -148,7 +154,7 @@ def test_the_probe_needs_every_step(tmp_path):
     probing.needs_every_step(AGENT, tmp_path)
 
 
-def _nudged(result, key, by):
+def _nudged(result: Any, key: str, by: dict[str, Any]) -> dict[str, Any]:
     return {**result, "measures": [{**one, key: [{**entry, **by} for entry in one[key]]} for one in result["measures"]]}
 
 
@@ -164,6 +170,18 @@ def _nudged(result, key, by):
 )
 def test_the_probe_notices_work_that_is_skipped(tmp_path, step, change):
     assert all(probing.fails(AGENT, step, change, seed, AGENT.probe.make(seed), tmp_path) for seed in range(4))
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.lists(st.floats(-1e12, 1e12), min_size=2, max_size=4), min_size=2, max_size=3), st.floats(0, 1e12))
+def test_no_values_however_large_or_small_break_the_computation(tmp_path_factory, samples, sd):
+    groups = [{"values": values} for values in samples]
+    results = [
+        {"kind": "means", "groups": groups, "reported": {"p": 0.04, "ci": [1, 2]}},
+        {"kind": "one_sample", "group": groups[0]},
+        {"kind": "means", "groups": [{"n": 3, "mean": samples[0][0], "sd": sd}, {"n": 9, "mean": 0, "sd": sd}], "reported": {"p": 0.04}},
+    ]
+    assert interpreted(tmp_path_factory.getbasetemp(), *results)["counts"]["results"] == 3
 
 
 @settings(max_examples=30, deadline=None)

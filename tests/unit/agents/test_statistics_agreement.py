@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 import random
 import warnings
+from typing import Any
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # statsmodels' own
@@ -21,11 +22,11 @@ CLOSE = 1e-9
 SEEDS = range(12)
 
 
-def close(one: float, other: float) -> bool:
+def close(one: Any, other: Any) -> bool:
     return math.isclose(one, other, rel_tol=CLOSE, abs_tol=1e-12)
 
 
-def by_name(entries):
+def by_name(entries: list[Any]) -> dict[str, Any]:
     return {entry.name: entry for entry in entries}
 
 
@@ -133,6 +134,15 @@ def test_holm(seed):
     rng = random.Random(seed)
     p = [rng.choice([0.01, 0.04, rng.random() ** 2]) for _ in range(seed + 1)]
     assert multiple.holm(p) == pytest.approx(list(multitest.multipletests(p, method="holm")[1]), abs=1e-12)
+
+
+@pytest.mark.parametrize("df", [2, 30, 201, 202, 5_000, 10_000_000])
+def test_hedges_factor_loses_no_digits(df):
+    """Against SciPy's Pochhammer symbol, Γ(x + ½) / Γ(x)."""
+    half = df // 2
+    one, two = (mean_tests.Group(n=n, mean=mean, sd=1.0) for n, mean in ((half + 1, 1.0), (df - half + 1, 0.0)))
+    found = by_name(mean_tests.two_groups(one, two, 0.95).estimates)
+    assert close(found["Hedges g"].value / found["Cohen d"].value, special.poch((df - 1) / 2, 0.5) / math.sqrt(df / 2))
 
 
 def test_fishers_lady_tasting_tea():

@@ -7,7 +7,7 @@ by the function that puts the deterministic draft together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -61,7 +61,7 @@ def engine(section: Section) -> ModelEngine[SectionDraft]:
         return list(_complaints(section, inputs, work, draft, context))
 
     def assemble(inputs: DraftInputs, work: Mapping[str, Any], draft: SectionDraft, context: Context) -> Mapping[str, Any]:
-        paragraphs = _paragraphs(inputs, draft)
+        paragraphs = placed(by_id(inputs.groundingPack.chunks), draft.paragraphs)
         supported = [_with_claims(sentence, work) for sentence in _flat(paragraphs)]
         served, _left = drafting.kept(inputs, section, {"supported": drafting.dumped(supported)}, context)
         on_point = {sentence.text: sentence for sentence in served}
@@ -96,7 +96,7 @@ def _material(section: Section, inputs: DraftInputs, work: Mapping[str, Any]) ->
         "section": section,
         "topic": inputs.topic,
         "outline": inputs.points(),
-        "headings": _headings(section, inputs),
+        "headings": headings(section, inputs.points()),
         "chunks": [{"chunk_id": name, "text": chunks[name].text} for name in chosen],
         "claims": [
             {"claim": claim.claim, "chunk_id": claim.evidence.chunk_id, "quote": claim.evidence.quote} for claim in _carried(work) if claim.evidence
@@ -104,8 +104,9 @@ def _material(section: Section, inputs: DraftInputs, work: Mapping[str, Any]) ->
     }
 
 
-def _headings(section: Section, inputs: DraftInputs) -> list[str]:
-    return [*(move.name for move in rhetoric.moves(section)), *inputs.points(), "other"]
+def headings(section: Section, points: Sequence[str] = ()) -> list[str]:
+    """The headings that a paragraph of the section may have."""
+    return [*(move.name for move in rhetoric.moves(section)), *points, "other"]
 
 
 def _carried(work: Mapping[str, Any]) -> list[Support]:
@@ -114,28 +115,38 @@ def _carried(work: Mapping[str, Any]) -> list[Support]:
     return [word for word in words if word.referenced]
 
 
-def _complaints(section: Section, inputs: DraftInputs, work: Mapping[str, Any], draft: SectionDraft, context: Context) -> Iterator[str]:
-    chunks = by_id(inputs.groundingPack.chunks)
-    headings = set(_headings(section, inputs))
-    yield from (f"the heading {one.heading[:80]!r} is none of the given ones" for one in draft.paragraphs if one.heading not in headings)
-    sentences = _flat(_paragraphs(inputs, draft))
+def prose_faults(paragraphs: Sequence[Paragraph], chunks: Mapping[str, Chunk], known: Sequence[str], context: Context) -> Iterator[str]:
+    """What is wrong with paragraphs on evidence, whatever they are for: headings, quotes, numbers, words."""
+    yield from (f"the heading {one.heading[:80]!r} is none of the given ones" for one in paragraphs if one.heading not in known)
+    sentences = _flat(paragraphs)
     if len({sentence.text for sentence in sentences}) < len(sentences):
         yield "a sentence stands there twice"
     for fault in draft_checks.faults(sentences, chunks, context.check):
         yield f"{fault.message}: {sentences[fault.sentence].text[:120]!r}"
     for sentence in sentences:
         context.check()
-        quotes = [quote.quote for quote in sentence.evidence]
-        yield from support.faults(sentence.text, quotes)
+        yield from support.faults(sentence.text, [quote.quote for quote in sentence.evidence])
         if reason := support.citation_of_its_own(sentence.text):
             yield reason
+    if len(sentences) > drafting.MOST_SENTENCES:
+        yield f"{len(sentences)} sentences, {drafting.MOST_SENTENCES} are allowed"
+
+
+def placed(chunks: Mapping[str, Chunk], drafted: Sequence[DraftedParagraph]) -> list[Paragraph]:
+    """The draft in the shape of the outputs; a quote that stands nowhere gets a place that no rule lets pass."""
+    return [Paragraph(heading=one.heading, sentences=[_drafted(sentence, chunks) for sentence in one.sentences]) for one in drafted]
+
+
+def _complaints(section: Section, inputs: DraftInputs, work: Mapping[str, Any], draft: SectionDraft, context: Context) -> Iterator[str]:
+    chunks = by_id(inputs.groundingPack.chunks)
+    paragraphs = placed(chunks, draft.paragraphs)
+    yield from prose_faults(paragraphs, chunks, headings(section, inputs.points()), context)
+    sentences = _flat(paragraphs)
     told = [_with_claims(sentence, work) for sentence in sentences]
     carried = {claim_id for sentence in told for claim_id in sentence.claim_ids}
     for claim in _carried(work):
         if claim.claim_id not in carried and claim.evidence:
             yield f"no sentence quotes, whole, the sentence that carries the claim {claim.claim_id!r}: {claim.evidence.quote[:160]!r}"
-    if len(sentences) > drafting.MOST_SENTENCES:
-        yield f"{len(sentences)} sentences, {drafting.MOST_SENTENCES} are allowed"
     if _all_known(sentences, chunks):
         served, _left = drafting.kept(inputs, section, {"supported": drafting.dumped(told)}, context)
         on_subject = {sentence.text for sentence in served}
@@ -146,14 +157,8 @@ def _all_known(sentences: list[Drafted], chunks: Mapping[str, Chunk]) -> bool:
     return all(quote.chunk_id in chunks for sentence in sentences for quote in sentence.evidence)
 
 
-def _flat(paragraphs: list[Paragraph]) -> list[Drafted]:
+def _flat(paragraphs: Sequence[Paragraph]) -> list[Drafted]:
     return [sentence for paragraph in paragraphs for sentence in paragraph.sentences]
-
-
-def _paragraphs(inputs: DraftInputs, draft: SectionDraft) -> list[Paragraph]:
-    """The draft in the shape of the outputs; a quote that stands nowhere gets a place that no rule lets pass."""
-    chunks = by_id(inputs.groundingPack.chunks)
-    return [Paragraph(heading=one.heading, sentences=[_drafted(sentence, chunks) for sentence in one.sentences]) for one in draft.paragraphs]
 
 
 def _drafted(sentence: DraftedSentence, chunks: Mapping[str, Chunk]) -> Drafted:

@@ -21,8 +21,6 @@ from windlass.agents.agent import Agent, Context, Inputs, Item, Outputs, Probe, 
 from windlass.agents.report_standard import Standard
 from windlass.errors import AgentError
 
-_MARKS = re.compile(r"^[ ]{0,3}#{1,6}[ \t]+", re.MULTILINE)
-
 
 class ArtifactAuditInputs(Inputs):
     """A report's text, and the standard to hold it against; without one, the report's own words for its design decide."""
@@ -89,7 +87,7 @@ def choose(inputs: ArtifactAuditInputs, _work: Work, _context: Context) -> Mappi
 def match(inputs: ArtifactAuditInputs, work: Work, context: Context) -> Mapping[str, Any]:
     """For every item the piece of the report that speaks of it, or null."""
     checklist = checklists.load(work["standard"])
-    findings = checklists.found(checklist, _parted(inputs.artifact_content), context.check)
+    findings = checklists.found(checklist, manuscript.parted(inputs.artifact_content), context.check)
     places = [[finding.evidence.start, finding.evidence.end] if finding.evidence else None for finding in findings]
     return {"places": dict(zip((finding.item.id for finding in findings), places, strict=True))}
 
@@ -127,11 +125,6 @@ def conclude(_inputs: ArtifactAuditInputs, work: Work, _context: Context) -> Map
         "grounding": {"quotes": count},
         "warnings": ["found means that a sentence speaks of the item, by its words; whether it does so well is for a reader to judge"],
     }
-
-
-def _parted(report: str) -> str:
-    """The report, as long as before, with line ends in place of heading marks, so that a heading does not run into a sentence."""
-    return _MARKS.sub(lambda mark: "\n" * len(mark.group()), report)
 
 
 def _evidence(report: manuscript.Manuscript, place: Sequence[int] | None) -> dict[str, Any] | None:
@@ -187,7 +180,7 @@ def _check(_seed: int, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) ->
         return f"the report was held against {outputs['standard']}, and it calls for {standard}"
     if ("asked for" if "reporting_standard" in inputs else _TITLES[standard]) not in outputs["chosen_by"]:
         return "it is not said what chose the standard"
-    words = [re.findall(r"[^\W_]+", line.lower()) for line in lines]
+    words = [" ".join(["", *re.findall(r"[^\W_]+", line.lower()), ""]) for line in lines]
     items = _published(standard)
     if [item["item_id"] for item in outputs["items"]] != [item["id"] for item in items]:
         return "the items are not those of the checklist, in its order"
@@ -212,10 +205,13 @@ def _check(_seed: int, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) ->
     return None
 
 
-def _stands(cue: str, line: Sequence[str]) -> bool:
-    """Whether a cue's words follow each other in a line; `#` is any digit, `*` any ending."""
-    wanted = [re.escape(word).replace(r"\#", "[0-9]").replace(r"\*", r"\w*") for word in re.findall(r"(?:[^\W_]|#)+\*?", cue.lower())]
-    return re.search(rf"(?:^| ){' '.join(wanted)}(?: |$)", " ".join(line)) is not None
+def _stands(cue: str, line: str) -> bool:
+    """Whether a cue's words follow each other in a line of words between single spaces; `#` is any digit, `*` any ending."""
+    wanted = " ".join(re.findall(r"(?:[^\W_]|#)+\*?", cue.lower()))
+    if "#" in wanted or "*" in wanted[:-1]:
+        shape = re.escape(wanted).replace(r"\#", "[0-9]").replace(r"\*", r"\w*").replace(r"\ ", " ")
+        return re.search(rf" {shape} ", line) is not None
+    return f" {wanted[:-1]}" in line if wanted.endswith("*") else f" {wanted} " in line
 
 
 AGENT = Agent(

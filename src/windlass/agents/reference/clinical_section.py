@@ -15,6 +15,7 @@ from pydantic import AfterValidator, Field, model_validator
 from windlass.agents import checklists, draft_probes, drafting, item_audit, rhetoric, study_data, study_statements, trial_items
 from windlass.agents.agent import Agent, Context, Inputs, Outputs, Probe, Step, Work
 from windlass.agents.drafting import Drafted, Paragraph
+from windlass.agents.engines import clinical
 from windlass.agents.grounding import Chunk, Chunks, by_id
 from windlass.agents.item_audit import Audited, Passage, Tally
 from windlass.agents.rhetoric import Section
@@ -222,4 +223,5 @@ AGENT = Agent(
         "evidence_chunks": [{"chunk_id": "r1", "doc_id": "report", "text": "Serious adverse events occurred in 18 patients. The dose was 200 mg."}],
     },
     probe=Probe(make=_make, check=_check),
+    model=clinical.engine(audit, conclude),
 )

@@ -1,7 +1,7 @@
 """MULTILINGUAL_LITERATURE_PROCESSING: the language and script of each text, which texts are one work in two languages, and recurring terms.
 
-Nothing is translated: that needs a model, and a request for it is answered by `MODEL_REQUIRED` in `translation`, beside all the rest. Two texts
-are called one work only by what translation leaves alone (see `signatures`); where numbers alone say so, the shared tokens are shown.
+A translation needs a model (`engines/translation`); without one, a request for it is answered by `MODEL_REQUIRED` in `translation`, beside all
+the rest. Two texts are called one work only by what translation leaves alone (see `signatures`); where numbers alone say so, the shared tokens are shown.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 
 from windlass.agents import languages, recurring_terms, search, signatures
 from windlass.agents.agent import Agent, Context, Inputs, Item, Outputs, Probe, Step, Work
+from windlass.agents.engines import translation
 
 Text = Annotated[str, Field(min_length=1, max_length=10_000_000, pattern=r"\S")]
 Language = Annotated[str, Field(pattern=r"^[a-z]{2,3}$")]
@@ -45,6 +46,11 @@ class MultilingualLiteratureInputs(Inputs):
         if len(set(ids)) < len(ids):
             raise ValueError("texts: two texts have the same id")
         return self
+
+    @property
+    def wordings(self) -> list[str]:
+        """The texts themselves, in order."""
+        return [_wording(item) for item in self.texts or ()]
 
 
 class Guess(Item):
@@ -97,13 +103,22 @@ class Glossary(Item):
     terms: list[GlossaryTerm]
 
 
+class TranslatedText(Item):
+    """A text in the language asked for; `language` is the one that it was written in."""
+
+    id: str
+    language: str
+    text: str
+
+
 class Translation(Item):
-    """What became of the request for a translation."""
+    """What became of the request for a translation; `texts` where a model did it."""
 
     requested: str
     done: bool
-    code: Literal["MODEL_REQUIRED"]
+    code: Literal["MODEL_REQUIRED"] | None
     message: str
+    texts: list[TranslatedText] = Field(default_factory=list)
 
 
 class MultilingualLiteratureOutputs(Outputs):
@@ -291,9 +306,18 @@ def _check(seed: int, inputs: Mapping[str, Any], outputs: Mapping[str, Any]) -> 
     if outputs["languages"] != counts:
         return "the languages are not counted right"
     requested = inputs.get("translate_to")
-    if (outputs["translation"] or {}).get("requested") != requested or (outputs["translation"] or {}).get("done"):
+    if (outputs["translation"] or {}).get("requested") != requested or not _holds(told, ids, outputs["translation"]):
         return "a translation is said to be what it is not"
     return _check_glossary(told, inputs["texts"], outputs["glossary"])
+
+
+def _holds(told: Sequence[Mapping[str, Any]], ids: Sequence[str], translation: Mapping[str, Any] | None) -> bool:
+    """Whether a translation that is said to be done has every text of another language, with its invented word and its numbers."""
+    if not (translation or {}).get("done"):
+        return True
+    texts = {one["id"]: one["text"] for one in (translation or {})["texts"]}
+    foreign = {name: one for name, one in zip(ids, told, strict=True) if one["language"] != (translation or {})["requested"]}
+    return texts.keys() == foreign.keys() and all(str(one[key]) in texts[name] for name, one in foreign.items() for key in ("a", "c", "x"))
 
 
 def _check_glossary(told: Sequence[Mapping[str, Any]], items: Sequence[Mapping[str, Any]], glossary: Sequence[Mapping[str, Any]]) -> str | None:
@@ -337,4 +361,5 @@ AGENT = Agent(
         "translate_to": "en",
     },
     probe=Probe(make=_make, check=_check),
+    model=translation.ENGINE,
 )

@@ -14,6 +14,7 @@ from windlass.agents import draft_probes, drafting, rhetoric
 from windlass.agents.agent import Agent, Context, Probe, Step, Work
 from windlass.agents.draft_probes import Scene
 from windlass.agents.drafting import DraftInputs, DraftOutputs, Paragraph
+from windlass.agents.engines import sections
 
 
 class DiscussionInputs(DraftInputs):
@@ -124,4 +125,5 @@ AGENT = Agent(
         },
     },
     probe=Probe(make=_make, check=_check),
+    model=sections.engine("discussion"),
 )

@@ -14,6 +14,7 @@ from windlass.agents import draft_probes, drafting, rhetoric, search
 from windlass.agents.agent import Agent, Context, Probe, Step, Work
 from windlass.agents.draft_probes import Scene
 from windlass.agents.drafting import DraftInputs, DraftOutputs
+from windlass.agents.engines import sections
 
 PLAIN = 2
 """Words that a statement without cues must share with the outline or the topic."""
@@ -111,4 +112,5 @@ AGENT = Agent(
         "verifiedClaims": ["Atrial fibrillation is a major cause of stroke."],
     },
     probe=Probe(make=_make, check=_check),
+    model=sections.engine("introduction"),
 )

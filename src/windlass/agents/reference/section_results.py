@@ -14,6 +14,7 @@ from windlass.agents import draft_probes, drafting, numerals, rhetoric
 from windlass.agents.agent import Agent, Context, Probe, Step, Work
 from windlass.agents.draft_probes import Scene
 from windlass.agents.drafting import Drafted, DraftInputs, DraftOutputs, Paragraph
+from windlass.agents.engines import sections
 
 
 class ResultsInputs(DraftInputs):
@@ -121,4 +122,5 @@ AGENT = Agent(
         "verifiedClaims": [{"id": "stroke", "text": "Stroke occurred in 12 of 400 patients with rhythm control.", "chunk_ids": ["r1"]}],
     },
     probe=Probe(make=_make, check=_check),
+    model=sections.engine("results"),
 )
