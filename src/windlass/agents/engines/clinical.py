@@ -63,10 +63,10 @@ def engine(*later: LaterStep) -> ModelEngine[ClinicalDraft]:
 
     return ModelEngine(
         instructions=(
-            "You write one section of a clinical report. `statements` say what the study's data say: reword each into plain prose under its number, all "
-            "of them, with the same numbers as printed, none added and none left out. `chunks` are evidence: write sentences on them that belong into "
-            "this section, each with quotes copied letter by letter from the chunks that it rests on, close to their words, under one of the headings. "
-            "Never turn a direction or a negation round. What neither holds stays unsaid."
+            "You write one section of a clinical report. `statements` say what the study's data say: reword each into plain prose under its number, "
+            "all of them, with the same numbers as printed, none added and none left out. `chunks` are evidence: write sentences on them that belong "
+            "into this section, each with quotes copied letter by letter from the chunks that it rests on, close to their words, under one of the "
+            "headings. Never turn a direction or a negation round. What neither holds stays unsaid."
         ),
         material=_material,
         draft=ClinicalDraft,

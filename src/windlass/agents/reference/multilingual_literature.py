@@ -1,7 +1,8 @@
 """MULTILINGUAL_LITERATURE_PROCESSING: the language and script of each text, which texts are one work in two languages, and recurring terms.
 
 A translation needs a model (`engines/translation`); without one, a request for it is answered by `MODEL_REQUIRED` in `translation`, beside all
-the rest. Two texts are called one work only by what translation leaves alone (see `signatures`); where numbers alone say so, the shared tokens are shown.
+the rest. Two texts are called one work only by what translation leaves alone (see `signatures`); where numbers alone say so, the shared tokens
+are shown.
 """
 
 from __future__ import annotations
