@@ -10,6 +10,8 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -40,11 +42,11 @@ def environment(**more: str) -> dict[str, str]:
 
 @contextmanager
 def running(directory: Path, port: int, *words: str, **variables: str) -> Iterator[None]:
-    """A program that listens at `port` while the block runs."""
+    """A program that answers at `port` while the block runs."""
     with subprocess.Popen(words, cwd=directory, env=environment(**variables)) as process:
         try:
             deadline = time.monotonic() + PATIENCE_S
-            while not listens(port):
+            while not answers(port):
                 assert process.poll() is None
                 assert time.monotonic() < deadline
                 time.sleep(0.02)
@@ -54,10 +56,15 @@ def running(directory: Path, port: int, *words: str, **variables: str) -> Iterat
             process.wait(PATIENCE_S)
 
 
-def listens(port: int) -> bool:
-    with socket.socket() as client:
-        client.settimeout(1)
-        return client.connect_ex(("127.0.0.1", port)) == 0
+def answers(port: int) -> bool:
+    """It answers HTTP: a socket alone listens before the service behind it is up."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5):
+            return True
+    except urllib.error.HTTPError:
+        return True
+    except OSError:
+        return False
 
 
 def windlass(directory: Path, *words: str, **variables: str) -> subprocess.CompletedProcess[str]:

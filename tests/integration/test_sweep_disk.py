@@ -14,7 +14,9 @@ from aiohttp import web
 from tests.integration.liars import services, town
 from tests.integration.liars.citizens import Asked, Citizen, counted, working
 
-LIMITED = "import os, resource, sys; size = int(sys.argv[1]); resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)); os.execv(sys.argv[2], sys.argv[2:])"
+LIMITED = (
+    "import os, resource, sys; size = int(sys.argv[1]); resource.setrlimit(resource.RLIMIT_FSIZE, (size, size)); os.execv(sys.argv[2], sys.argv[2:])"
+)
 BREAK: dict[str, Callable[[], None]] = {}
 """What the first request of the next sweep does to its evidence."""
 

@@ -15,8 +15,9 @@ from tests.integration.liars import answers, forgers, honest, leaks, services, t
 from tests.integration.liars.citizens import Citizen
 
 from windlass.infra import escapes
+from windlass.sweep import again
 
-LIARS = [*answers.LIARS, *wires.LIARS, *forgers.FORGERS]
+LIARS = [*answers.LIARS, *wires.LIARS, *forgers.FORGERS, *leaks.LIARS]
 CITIZENS = [*LIARS, *honest.STRANGERS, *leaks.LEAKERS]
 TIMEOUT_S = 3
 
@@ -45,9 +46,7 @@ def swept(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Swept]:
             options = ["--out", str(out), "--timeout", str(TIMEOUT_S), "--concurrency", "64"]
             code, stdout, stderr = services.swept(fleet, url, *options, directory=directory, **leaks.TOKENS)
         sweep = json.loads((out / "sweep.json").read_bytes())
-        yield Swept(
-            directory=directory, out=out, sweep=sweep, rows=services.by_task(sweep), stdout=stdout, stderr=stderr, code=code, town=standing
-        )
+        yield Swept(directory=directory, out=out, sweep=sweep, rows=services.by_task(sweep), stdout=stdout, stderr=stderr, code=code, town=standing)
 
 
 def test_there_are_enough_of_both_kinds():
@@ -145,3 +144,11 @@ def test_no_token_is_in_any_file_or_output_in_any_form(swept: Swept):
         for where, content in said.items():
             form = leaks.found(token, content)
             assert form is None, f"{where} holds a token, {form}"
+            assert token[:12].encode() not in content, f"{where} holds the first part of a token"
+
+
+def test_judged_again_from_the_stored_bytes_every_verdict_is_the_same(swept: Swept):
+    sweep, missing = again.judged(swept.out, None, lambda *_: None, show=f"windlass sweep show {swept.out}")
+    assert missing == []
+    assert services.by_task(sweep) == swept.rows
+    assert sweep == swept.sweep

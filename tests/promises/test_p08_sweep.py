@@ -15,7 +15,6 @@ from typing import Any
 from tests.promises import budget
 from tests.unit.sweep import climbing
 from tests.unit.sweep.climbing import Agent, Answer, Request
-
 from windlass.fleet import Fleet, Task
 from windlass.sweep import conduct
 from windlass.sweep.plan import Gate

@@ -66,6 +66,9 @@ def _run(arguments: list[str]) -> int:
         sys.stdout.flush()
     except click.exceptions.Exit as leave:
         return leave.exit_code
+    except click.exceptions.NoArgsIsHelpError as bare:
+        click.echo(bare.format_message(), err=True)
+        return EXIT_REFUSED
     except click.ClickException as usage:
         return _say(usage.format_message(), EXIT_REFUSED)
     except (click.Abort, KeyboardInterrupt):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import resource
 import signal
 from collections.abc import Callable, Coroutine
@@ -13,6 +14,7 @@ Result = TypeVar("Result")
 
 def run(work: Coroutine[Any, Any, Result]) -> Result:
     """The result of `work`; raises KeyboardInterrupt after everything in it was closed, whichever signal asked for it."""
+    gc.freeze()  # what is loaded by now lives as long as the command: the collector need not look at it again
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         try:
             return runner.run(_watched(work))

@@ -18,6 +18,9 @@ from windlass.sweep.plan import Plan
 from windlass.sweep.run import Access, OnMoment, Sweeper
 from windlass.sweep.writers import exports, step_summary
 
+_KEYS = frozenset("sweep_id fleet expectation_sha256 nonce gate orchestrator_url started_at interrupted bodies door gates summary rows".split())
+"""What every `sweep.json` has, and whoever reads one relies on."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Place:
@@ -34,7 +37,7 @@ class Place:
 
 async def conduct(plan: Plan, access: Access, place: Place, on_moment: OnMoment) -> dict[str, Any]:
     """Run a new sweep and return what `sweep.json` says. Cancelled, it writes what it has, marked interrupted, and is cancelled."""
-    redactor = _redactor(access)
+    redactor = Redactor(access.secrets)
     expectation = plan.expectation() | {"started_at": instants.stamp(instants.now()), "git_commit": place.git_commit}
     snapshot = evidence.document(plan.fleet.model_dump(mode="json"))
     if redactor.bytes(snapshot) != snapshot:
@@ -50,7 +53,6 @@ async def resume(plan: Plan, access: Access, place: Place, on_moment: OnMoment) 
     for key, value in plan.expectation().items():
         if expectation.get(key) != value:
             raise UnusableRecord(f"{path}: {key} is not what this sweep expects; the fleet or the agents have changed, begin a new sweep")
-    _redactor(access)
     finished, whole = evidence.read_rows(place.directory / evidence.ROWS)
     named = [row["task_type"] for row in finished]
     odd = sorted({name for name in named if name not in plan.fleet.tasks or named.count(name) > 1})
@@ -62,14 +64,6 @@ async def resume(plan: Plan, access: Access, place: Place, on_moment: OnMoment) 
             os.truncate(place.directory / evidence.ROWS, whole)
     digest = evidence.digest_of(path)
     return await _complete(plan, access, place, expectation, digest, {row["task_type"]: row for row in finished}, on_moment)
-
-
-def _redactor(access: Access) -> Redactor:
-    """The redactor of the sweep's tokens; raises Refused for one that can't be kept out of the evidence."""
-    try:
-        return Redactor(access.secrets)
-    except ValueError as failure:
-        raise Refused(f"a token can't be kept out of the evidence: {failure}") from failure
 
 
 async def _complete(
@@ -171,7 +165,15 @@ def summary_line(sweep: Mapping[str, Any]) -> str:
 
 def load(directory: Path) -> dict[str, Any]:
     """The `sweep.json` of an evidence directory; raises UnusableRecord that names what is wrong with it."""
-    sweep = evidence.read_json(directory / evidence.SWEEP)
+    path = directory / evidence.SWEEP
+    sweep = evidence.read_json(path)
     if not isinstance(sweep, dict) or sweep.get("schema_version") != 1:
-        raise UnusableRecord(f"{directory / evidence.SWEEP}: schema_version is not 1")
+        raise UnusableRecord(f"{path}: schema_version is not 1")
+    missing = sorted(_KEYS - sweep.keys())
+    if missing:
+        raise UnusableRecord(f"{path}: has no {', '.join(missing)}")
+    if not isinstance(sweep["fleet"], dict) or not isinstance(sweep["fleet"].get("expected"), list):
+        raise UnusableRecord(f"{path}: fleet.expected is not a list")
+    if not isinstance(sweep["rows"], list) or not all(isinstance(row, dict) and row.keys() >= rows.KEYS for row in sweep["rows"]):
+        raise UnusableRecord(f"{path}: rows is not a list of rows")
     return sweep

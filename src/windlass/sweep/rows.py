@@ -13,6 +13,13 @@ from windlass.sweep.readings import Call, Routed
 
 Word = Literal["PASS", "FAIL", "INCOMPLETE"]
 PREVIEW = 300
+KEYS = frozenset(
+    (
+        "task_type agent_name agent_url dispatch_http run_http latency_ms pass_fail rung by failure_class error_preview next_command "
+        "timings request_sha256 response_sha256 response_bytes calls"
+    ).split()
+)
+"""The keys of a row."""
 
 
 def row(cell: Cell, routed: Routed | None, calls: Sequence[Call], verdict: Verdict, gate: Gate, *, show: str) -> dict[str, Any]:
@@ -44,12 +51,8 @@ def row(cell: Cell, routed: Routed | None, calls: Sequence[Call], verdict: Verdi
         "request_sha256": first.request_sha256 if first else None,
         "response_sha256": first.response_sha256 if first else None,
         "response_bytes": first.response_bytes if first else None,
-        "calls": [_call(call) for call in calls],
+        "calls": [dict(vars(call)) for call in calls],
     }
-
-
-def _call(call: Call) -> dict[str, Any]:
-    return {**vars(call), "elapsed_ms": round(call.elapsed_ms, 3), "started_ms": round(call.started_ms, 3)}
 
 
 def call(written: Mapping[str, Any]) -> Call:

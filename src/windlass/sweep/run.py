@@ -12,7 +12,7 @@ import aiohttp
 import orjson
 
 from windlass import model
-from windlass.errors import UnusableRecord
+from windlass.errors import Refused, UnusableRecord
 from windlass.infra import http
 from windlass.infra.redaction import Redactor
 from windlass.sweep import readings, rows
@@ -41,7 +41,10 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, kw_only=True)
 class Access:
-    """How the sweep reaches and enters the fleet: secrets stay in memory and in headers. Lives as long as the sweep."""
+    """How the sweep reaches and enters the fleet: secrets stay in memory and in headers. Lives as long as the sweep.
+
+    Raises Refused for a secret that can't be kept out of the evidence.
+    """
 
     orchestrator_url: str
     token: str = field(repr=False)
@@ -49,6 +52,12 @@ class Access:
     """Variable name (a cell's `token_env`) → token."""
     concurrency: int
     timeout_s: float
+
+    def __post_init__(self) -> None:
+        try:
+            Redactor(self.secrets)
+        except ValueError as failure:
+            raise Refused(f"a token can't be kept out of the evidence: {failure}") from failure
 
     @property
     def secrets(self) -> tuple[str, ...]:
@@ -174,8 +183,8 @@ class Sweeper:
         call = Call(
             kind=kind,
             http=answer.status,
-            elapsed_ms=answer.elapsed_ms,
-            started_ms=(started - self._began) * 1000,
+            elapsed_ms=round(answer.elapsed_ms, 3),  # as it is written, so that whoever adds up what is written comes to the same
+            started_ms=round((started - self._began) * 1000, 3),
             request_sha256=self.evidence.keep(self._redactor.bytes(body)),
             response_sha256=self.evidence.keep(kept) if answer.status else None,
             response_bytes=len(answer.body),

@@ -7,11 +7,11 @@ import json as stdlib_json
 import random
 import time
 import uuid
+from dataclasses import replace
 from datetime import UTC, datetime
 
-import orjson
 from aiohttp import web
-from tests.integration.liars.citizens import JOB, Asked, Citizen, always, answer, counted, json, refusal, working
+from tests.integration.liars.citizens import JOB, Asked, Behave, Citizen, always, answer, counted, json, refusal, working
 
 CANNED = {"summary": "The text was analysed with great care and found to be satisfactory in all respects.", "score": 92}
 OTHER_CANNED = {"summary": "Our review shows solid work; no further action seems to be needed here.", "score": 88}
@@ -28,11 +28,11 @@ def _now() -> str:
     return datetime.now(UTC).isoformat()
 
 
-def _in_envelope(**changed: object) -> object:
+def _in_envelope(**changed: object) -> Behave:
     return always(lambda asked: json({**answer(asked, counted(asked.text)), **changed}))
 
 
-def _raw(content: bytes, content_type: str = "application/json") -> object:
+def _raw(content: bytes, content_type: str = "application/json") -> Behave:
     return always(lambda _: web.Response(body=content, content_type=content_type))
 
 
@@ -80,9 +80,16 @@ async def _rejects_as_another(asked: Asked) -> web.StreamResponse:
 
 ERRORS = [
     Citizen(name="ok-false", behave=always(lambda asked: json(refusal(asked, "UPSTREAM", "no answer"))), rung="responded", failure="BUSINESS_ERROR"),
-    Citizen(name="bare-ok-false", behave=_raw(b'{"ok": false, "reason": "COMPOSIO_API_KEY is not set, nothing was done"}'), rung="responded", failure="BUSINESS_ERROR"),
+    Citizen(
+        name="bare-ok-false",
+        behave=_raw(b'{"ok": false, "reason": "COMPOSIO_API_KEY is not set, nothing was done"}'),
+        rung="responded",
+        failure="BUSINESS_ERROR",
+    ),
     Citizen(name="error-string", behave=_in_envelope(error="the model could not be reached"), rung="responded", failure="BUSINESS_ERROR"),
-    Citizen(name="ok-beside-an-error", behave=_in_envelope(error={"code": "PARTIAL", "message": "half of it"}), rung="responded", failure="BUSINESS_ERROR"),
+    Citizen(
+        name="ok-beside-an-error", behave=_in_envelope(error={"code": "PARTIAL", "message": "half of it"}), rung="responded", failure="BUSINESS_ERROR"
+    ),
     Citizen(name="status-error-ok-true", behave=_in_envelope(status="error"), rung="responded", failure="BUSINESS_ERROR"),
     Citizen(name="degraded", behave=_in_envelope(status="degraded"), rung="responded", failure="BUSINESS_ERROR"),
     Citizen(name="success-false", behave=_in_envelope(success=False), rung="responded", failure="BUSINESS_ERROR"),
@@ -110,12 +117,19 @@ CONTRACT = [
     Citizen(name="ok-is-a-text", behave=_in_envelope(ok="false"), rung="responded", failure="CONTRACT"),
     Citizen(name="ok-is-zero", behave=_in_envelope(ok=0), rung="responded", failure="CONTRACT"),
     Citizen(name="padded", behave=_raw(b"{}" + b" " * 60), rung="responded", failure="CONTRACT"),
-    Citizen(name="health-body", behave=_raw(b'{"healthy":true,"uptime":123456,"version":"1.2.3","name":"agent"}'), rung="responded", failure="CONTRACT"),
+    Citizen(
+        name="health-body", behave=_raw(b'{"healthy":true,"uptime":123456,"version":"1.2.3","name":"agent"}'), rung="responded", failure="CONTRACT"
+    ),
     Citizen(name="wrong-request-id", behave=_in_envelope(request_id="req-of-somebody-else"), rung="responded", failure="CONTRACT"),
     Citizen(name="wrong-task-type", behave=_in_envelope(task_type="ANOTHER_TASK"), rung="responded", failure="CONTRACT"),
     Citizen(name="outputs-is-a-text", behave=_in_envelope(outputs="5 words"), rung="responded", failure="CONTRACT"),
     Citizen(name="replayed", behave=always(_replayed), rung="conformed", failure="CONTRACT"),
-    Citizen(name="json-array", behave=_raw(b'[{"status": "ok", "ok": true, "outputs": {"words": 5, "longest": "quick"}}]'), rung="responded", failure="CONTRACT"),
+    Citizen(
+        name="json-array",
+        behave=_raw(b'[{"status": "ok", "ok": true, "outputs": {"words": 5, "longest": "quick"}}]'),
+        rung="responded",
+        failure="CONTRACT",
+    ),
     Citizen(name="nested-500-deep", behave=_raw(_nested(500)), rung="responded", failure="CONTRACT"),
     Citizen(
         name="against-its-schema",
@@ -154,12 +168,32 @@ NOTHING = [
 ]
 
 NO_JSON = [
-    Citizen(name="html", behave=_raw(b"<!doctype html><html><h1>502 Bad Gateway</h1><p>nginx</p></html>", "text/html"), rung="responded", failure="NOT_JSON"),
+    Citizen(
+        name="html",
+        behave=_raw(b"<!doctype html><html><h1>502 Bad Gateway</h1><p>nginx</p></html>", "text/html"),
+        rung="responded",
+        failure="NOT_JSON",
+    ),
     Citizen(name="prose", behave=_raw(b"I have processed your request with great success. Thank you!"), rung="responded", failure="NOT_JSON"),
-    Citizen(name="invalid-utf8", behave=_raw(b'{"status":"ok","ok":true,"outputs":{"a":"\xff\xfe\xc0\x80 and so on and on"}}'), rung="responded", failure="NOT_JSON"),
-    Citizen(name="not-a-number", behave=_raw(b'{"status":"ok","ok":true,"outputs":{"score":NaN,"other":Infinity,"more":1}}'), rung="responded", failure="NOT_JSON"),
+    Citizen(
+        name="invalid-utf8",
+        behave=_raw(b'{"status":"ok","ok":true,"outputs":{"a":"\xff\xfe\xc0\x80 and so on and on"}}'),
+        rung="responded",
+        failure="NOT_JSON",
+    ),
+    Citizen(
+        name="not-a-number",
+        behave=_raw(b'{"status":"ok","ok":true,"outputs":{"score":NaN,"other":Infinity,"more":1}}'),
+        rung="responded",
+        failure="NOT_JSON",
+    ),
     Citizen(name="nested-100000-deep", behave=_raw(_nested(100_000)), rung="responded", failure="NOT_JSON"),
-    Citizen(name="two-documents", behave=_raw(b'{"status":"ok","ok":true,"outputs":{"a":1}}\n{"status":"ok","ok":true}'), rung="responded", failure="NOT_JSON"),
+    Citizen(
+        name="two-documents",
+        behave=_raw(b'{"status":"ok","ok":true,"outputs":{"a":1}}\n{"status":"ok","ok":true}'),
+        rung="responded",
+        failure="NOT_JSON",
+    ),
 ]
 
 INSENSITIVE = [
@@ -182,7 +216,9 @@ INSENSITIVE = [
     Citizen(name="canned", behave=working(lambda _: CANNED)),
     Citizen(name="canned-salted", behave=working(lambda _: {**CANNED, "id": str(uuid.uuid4()), "nonce": random.getrandbits(60)})),
     Citizen(name="canned-stamped", behave=working(lambda _: {**CANNED, "at": _now(), "epoch": time.time()})),
-    Citizen(name="canned-stamped-in-text", behave=working(lambda _: {"summary": f"{CANNED['summary']} Done at {_now()}, in {time.perf_counter_ns()} ns."})),
+    Citizen(
+        name="canned-stamped-in-text", behave=working(lambda _: {"summary": f"{CANNED['summary']} Done at {_now()}, in {time.perf_counter_ns()} ns."})
+    ),
     Citizen(name="canned-request-id", behave=working(lambda asked: {**CANNED, "for": asked.body["request_id"]})),
     Citizen(name="canned-numbered", behave=working(lambda asked: {**CANNED, "run": asked.number})),
     Citizen(name="canned-in-turn", behave=working(_in_turn)),
@@ -206,8 +242,6 @@ UNCRITICAL = [
 
 
 def _conformed(citizens: list[Citizen], failure: str | None = None) -> list[Citizen]:
-    from dataclasses import replace
-
     return [replace(each, rung="conformed", failure=failure or each.failure) for each in citizens]
 
 

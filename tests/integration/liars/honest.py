@@ -96,9 +96,7 @@ STRANGERS = [
     Citizen(name="numbers-only", behave=_adds, task=_ADDING),
     Citizen(name="least-and-most", behave=_extremes, task=_COMPARING),
     Citizen(name="tags", behave=working(lambda asked: {"tags": _tags(asked)}), task=_TAGGING),
-    Citizen(
-        name="tags-and-stamps", behave=working(lambda asked: {"tags": _tags(asked), "details": {"id": uuid.uuid4().hex}}), task=_TAGGING
-    ),
+    Citizen(name="tags-and-stamps", behave=working(lambda asked: {"tags": _tags(asked), "details": {"id": uuid.uuid4().hex}}), task=_TAGGING),
     Citizen(name="in-any-order", behave=working(lambda asked: {"found": random.sample(asked.text.split(), k=5)})),
     Citizen(name="annotates-what-it-got", behave=working(lambda asked: {**asked.inputs, **counted(asked.text)})),
     Citizen(name="rejects-by-400", behave=_by_400),

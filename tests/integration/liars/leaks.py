@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import html
 import json as stdlib_json
@@ -10,14 +11,14 @@ from collections.abc import Callable, Iterator
 from urllib.parse import quote, unquote_to_bytes
 
 from aiohttp import web
-from tests.integration.liars.citizens import Asked, Citizen, answer, counted, json, refusal
+from tests.integration.liars.citizens import Asked, Behave, Citizen, answer, counted, json, refusal
 
 TOKEN_ENV = "WINDLASS_AGENT_OF_THE_TOWN"
 TOKENS = {TOKEN_ENV: 'agents/own-token<5e1d>&"8c40"+='}
 
 ENCODINGS: dict[str, Callable[[str], str]] = {
     "raw": lambda secret: secret,
-    "as-json": lambda secret: stdlib_json.dumps(secret),
+    "as-json": stdlib_json.dumps,
     "as-json-numbers": lambda secret: "".join(f"\\u{ord(character):04X}" for character in secret),
     "as-json-in-json": lambda secret: stdlib_json.dumps(stdlib_json.dumps({"authorization": secret})),
     "as-url": lambda secret: "token=" + quote(secret, safe=""),
@@ -35,7 +36,7 @@ def _token(asked: Asked) -> str:
     return asked.http.headers.get("Authorization", "").removeprefix("Bearer ")
 
 
-def _telling(encode: Callable[[str], str]) -> Callable[[Asked], object]:
+def _telling(encode: Callable[[str], str]) -> Behave:
     """Tells the token in its outputs, in a key, in its rejections, and in headers."""
 
     async def behave(asked: Asked) -> web.StreamResponse:
@@ -50,10 +51,17 @@ def _telling(encode: Callable[[str], str]) -> Callable[[Asked], object]:
     return behave
 
 
-LEAKERS = [
-    Citizen(name=f"leaks-{name}", behave=_telling(encode), token_env=TOKEN_ENV)  # type: ignore[arg-type]  # a coroutine function is one
-    for name, encode in ENCODINGS.items()
-]
+async def _telling_a_part(asked: Asked) -> web.StreamResponse:
+    """Tells the token but for its end, and then nothing more."""
+    response = web.StreamResponse(headers={"Content-Type": "application/json"})
+    await response.prepare(asked.http)
+    await response.write(b'{"status":"ok","ok":true,"debug":"' + b"x" * 200 + _token(asked)[:-1].encode())
+    await asyncio.Event().wait()
+    return response
+
+
+LIARS = [Citizen(name="tells-a-part-and-hangs", behave=_telling_a_part, token_env=TOKEN_ENV, rung="dispatched", failure="TIMEOUT")]
+LEAKERS = [Citizen(name=f"leaks-{name}", behave=_telling(encode), token_env=TOKEN_ENV) for name, encode in ENCODINGS.items()]
 
 
 def found(secret: str, content: bytes) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from aiohttp import web
-from tests.integration.liars import forgers, services
+from tests.integration.liars import forgers, leaks, services
 from tests.integration.liars.citizens import json
 from tests.integration.liars.town import Dispatched, Route
 
@@ -82,10 +82,8 @@ OPEN = {
 
 def _echoing(asked: Dispatched) -> web.StreamResponse:
     """Tells the service token in an error, in every form."""
-    from tests.integration.liars.leaks import ENCODINGS
-
     token = asked.token or "none"
-    told = {name: encode(token) for name, encode in ENCODINGS.items()}
+    told = {name: encode(token) for name, encode in leaks.ENCODINGS.items()}
     response = json({"error": f"no: Bearer {token}", "message": " ".join(told.values()), **told}, status=502)
     response.headers["X-Authorization"] = token
     return response

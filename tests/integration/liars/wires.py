@@ -116,7 +116,9 @@ LIARS = [
     Citizen(name="broken-chunks", behave=_raw(_said(b"Transfer-Encoding: chunked", b"ZZ\r\n\xff\xfe")), rung="dispatched", failure="REFUSED"),
     Citizen(name="no-http", behave=_raw(b"SSH-2.0-OpenSSH_9.6\r\n"), rung="dispatched", failure="REFUSED"),
     Citizen(name="bytes-in-headers", behave=_raw(b"HTTP/1.1 200 OK\r\n\xff\xfe\x00 bad\r\n\r\n"), rung="dispatched", failure="REFUSED"),
-    Citizen(name="header-flood", behave=_raw(_said(b"\r\n".join(b"A%d: x" % number for number in range(50_000)))), rung="dispatched", failure="REFUSED"),
+    Citizen(
+        name="header-flood", behave=_raw(_said(b"\r\n".join(b"A%d: x" % number for number in range(50_000)))), rung="dispatched", failure="REFUSED"
+    ),
     Citizen(name="closes-at-once", behave=_raw(b""), rung="dispatched", failure="REFUSED"),
     Citizen(name="dead-port", behave=_never, url="http://127.0.0.1:{dead}", rung="dispatched", failure="REFUSED"),
     Citizen(name="no-such-name", behave=_never, url="http://nobody.invalid:1", rung="dispatched", failure="DNS"),

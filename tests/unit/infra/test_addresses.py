@@ -18,7 +18,14 @@ def written_in_ipv6(address: str) -> list[str]:
     number = int(ipaddress.IPv4Address(address))
     high, low = number >> 16, number & 0xFFFF
     teredo = f"2001:0:4136:e378:8000:63bf:{high ^ 0xFFFF:x}:{low ^ 0xFFFF:x}"
-    return [f"::ffff:{address}", f"::{high:x}:{low:x}", f"64:ff9b::{high:x}:{low:x}", f"64:ff9b:1::{high:x}:{low:x}", f"2002:{high:x}:{low:x}::1", teredo]
+    return [
+        f"::ffff:{address}",
+        f"::{high:x}:{low:x}",
+        f"64:ff9b::{high:x}:{low:x}",
+        f"64:ff9b:1::{high:x}:{low:x}",
+        f"2002:{high:x}:{low:x}::1",
+        teredo,
+    ]
 
 
 @pytest.mark.parametrize("address", METADATA)
@@ -34,7 +41,9 @@ def test_link_local_and_addresses_of_nobody_or_everybody_are_refused(address: st
     assert address in (addresses.refusal(address) or "")
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "10.0.0.7", "192.168.1.1", "fd12::1", "1.1.1.1", "2606:4700::1111", *written_in_ipv6("10.0.0.7")])
+@pytest.mark.parametrize(
+    "address", ["127.0.0.1", "::1", "10.0.0.7", "192.168.1.1", "fd12::1", "1.1.1.1", "2606:4700::1111", *written_in_ipv6("10.0.0.7")]
+)
 def test_loopback_private_and_public_addresses_may_be_called(address: str):
     assert addresses.refusal(address) is None
 
@@ -45,7 +54,9 @@ def test_every_address_gets_an_answer(address: ipaddress.IPv4Address | ipaddress
     assert bool(refused) >= bool(address.is_link_local or address.is_multicast)
 
 
-@pytest.mark.parametrize(("url", "bare"), [("http://h", "http://h"), ("https://h:8443/a/b/", "https://h:8443/a/b"), ("http://[::1]:9//", "http://[::1]:9")])
+@pytest.mark.parametrize(
+    ("url", "bare"), [("http://h", "http://h"), ("https://h:8443/a/b/", "https://h:8443/a/b"), ("http://[::1]:9//", "http://[::1]:9")]
+)
 def test_a_base_url_ends_without_a_slash(url: str, bare: str):
     assert addresses.base_url(url) == bare
 
@@ -87,7 +98,7 @@ def test_a_base_url_ends_without_a_slash(url: str, bare: str):
     ],
 )
 def test_what_is_no_base_url_is_refused_with_the_reason_in_one_line(url: str, why: str):
-    with pytest.raises(ValueError, match="refused|URL|host|port|form") as refused:
+    with pytest.raises(ValueError, match=r"refused|URL|host|port|form") as refused:
         addresses.base_url(url)
     assert why in str(refused.value)
     assert str(refused.value).isprintable()

@@ -96,7 +96,12 @@ async def test_every_broken_answer_has_a_fault_and_a_detail_that_is_text(content
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(
-    "head", [b"HTTP/1.1 200 \xff\xfe\r\nContent-Length: 2", b"HTTP/1.1 200 OK\r\nX: \xff\r\nContent-Length: 2", b"HTTP/1.0 200 OK\r\nContent-Encoding: br\r\nContent-Length: 2"]
+    "head",
+    [
+        b"HTTP/1.1 200 \xff\xfe\r\nContent-Length: 2",
+        b"HTTP/1.1 200 OK\r\nX: \xff\r\nContent-Length: 2",
+        b"HTTP/1.0 200 OK\r\nContent-Encoding: br\r\nContent-Length: 2",
+    ],
 )
 async def test_an_odd_head_is_no_fault(head: bytes):
     async with peer(head + b"\r\n\r\n{}") as (url, _):

@@ -18,7 +18,9 @@ VALUES = st.recursive(
     max_leaves=8,
 )
 SCHEMAS = st.recursive(
-    st.sampled_from([{}, {"type": "integer"}, {"type": "string", "pattern": "^a"}, {"const": 1}, {"uniqueItems": True}, {"uniqueItems": False}, {"minItems": 2}]),
+    st.sampled_from(
+        [{}, {"type": "integer"}, {"type": "string", "pattern": "^a"}, {"const": 1}, {"uniqueItems": True}, {"uniqueItems": False}, {"minItems": 2}]
+    ),
     lambda children: st.fixed_dictionaries(
         {},
         optional={
@@ -60,7 +62,7 @@ def test_our_keywords_say_what_the_librarys_say(schema: dict[str, Any], value: A
     ],
 )
 def test_a_schema_that_is_wrong_in_itself_is_refused_in_one_line(schema: dict[str, Any], why: str, capfd: pytest.CaptureFixture[str]):
-    with pytest.raises(ValueError, match="is|refers|not") as refused:
+    with pytest.raises(ValueError, match=r"is|refers|not") as refused:
         schemas.compiled(schema)
     assert why in str(refused.value)
     assert "\n" not in str(refused.value)
@@ -75,7 +77,9 @@ def test_a_schema_that_is_nested_too_deeply_is_refused():
         schemas.compiled(schema)
 
 
-@pytest.mark.parametrize("schema", [{"const": {"pattern": "("}}, {"properties": {"pattern": {"type": "string"}, "$ref": {}}}, {"enum": [{"$ref": "http://x"}]}])
+@pytest.mark.parametrize(
+    "schema", [{"const": {"pattern": "("}}, {"properties": {"pattern": {"type": "string"}, "$ref": {}}}, {"enum": [{"$ref": "http://x"}]}]
+)
 def test_what_looks_like_a_keyword_and_is_a_value_or_a_name_is_none(schema: dict[str, Any]):
     schemas.compiled(schema)
 
@@ -131,6 +135,16 @@ def test_equal_schemas_share_one_check():
     assert schemas.compiled({"type": "string", "minLength": 1}) is schemas.compiled({"minLength": 1, "type": "string"})
 
 
-@pytest.mark.parametrize(("items", "unique"), [([1, True], True), ([1, 1.0], False), ([{"a": 1, "b": 2}, {"b": 2, "a": 1.0}], False), ([[1], [True]], True), ([0, False], True), (["1", 1], True)])
+@pytest.mark.parametrize(
+    ("items", "unique"),
+    [
+        ([1, True], True),
+        ([1, 1.0], False),
+        ([{"a": 1, "b": 2}, {"b": 2, "a": 1.0}], False),
+        ([[1], [True]], True),
+        ([0, False], True),
+        (["1", 1], True),
+    ],
+)
 def test_items_are_equal_as_json_values(items: list[Any], unique: bool):
     assert (schemas.compiled({"uniqueItems": True})(items) is None) is unique

@@ -106,14 +106,15 @@ def climb(
     while verdict.wants and len(calls) < at_most:
         for kind in verdict.wants:
             inputs = cell.questions[kind].inputs if kind != "dispatch" else None
-            request = {"request_id": of.request_id(cell, kind), "task_type": cell.task_type} | ({} if inputs is None else {"inputs": inputs})
+            request_id = of.request_id(cell, kind)
+            request = {"request_id": request_id, "task_type": cell.task_type} | ({} if inputs is None else {"inputs": inputs})
             answer = (orchestrator if inputs is None else agent)(request)
             body = b"" if isinstance(answer, str) else answer[1]
             calls.append(call(kind, answer, request=orjson.dumps(request), keep=keep))
             if inputs is None:
-                routed = readings.route(calls[-1], body, cell.url, request["request_id"])
+                routed = readings.route(calls[-1], body, cell.url, request_id)
             else:
-                wanted = Wanted(request_id=request["request_id"], task_type=cell.task_type, output_schema=cell.output_schema)
+                wanted = Wanted(request_id=request_id, task_type=cell.task_type, output_schema=cell.output_schema)
                 known[kind] = readings.read(calls[-1], body, wanted, inputs)
         verdict = judge(cell, routed, known, of.gate)
     return rows.row(cell, routed, calls, verdict, of.gate, show="windlass sweep show x")

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from tests.unit.sweep import climbing
 from tests.unit.sweep.climbing import Answer, Request
-
 from windlass.agents.agent import Probe
 from windlass.errors import UnusableRecord
 from windlass.sweep import again

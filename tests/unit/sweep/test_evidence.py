@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.unit.sweep import climbing
 
+from tests.unit.sweep import climbing
 from windlass.errors import UnusableRecord
 from windlass.sweep import evidence
 
@@ -80,15 +80,20 @@ def test_no_row_stands_before_its_bodies(tmp_path: Path):
     kept = begun(tmp_path)
     (tmp_path / "bodies").rmdir()
     digest = kept.keep(b"x")
-    with pytest.raises(UnusableRecord, match="the evidence can't be written"):  # at the next hand-in, or at the end
-        for _ in range(1000):
-            kept.row({"task_type": "T", "request_sha256": digest})
-        kept.close()
+    with pytest.raises(UnusableRecord, match="the evidence can't be written"):
+        _hand_in_and_close(kept, digest)
     assert (tmp_path / "rows.jsonl").read_bytes() == b""
     with pytest.raises(UnusableRecord):
         kept.keep(b"y")
     with pytest.raises(UnusableRecord):
         kept.close()
+
+
+def _hand_in_and_close(kept: evidence.Evidence, digest: str) -> None:
+    """The writer's failure comes out at the next row or at the end, whichever it is."""
+    for _ in range(1000):
+        kept.row({"task_type": "T", "request_sha256": digest})
+    kept.close()
 
 
 def test_a_row_that_a_kill_cut_short_is_no_row(tmp_path: Path):
@@ -115,7 +120,7 @@ def test_what_can_not_be_read_is_refused_by_its_name(tmp_path: Path):
     (tmp_path / "text").write_text("no")
     for read in (evidence.read_json, evidence.read_rows, evidence.digest_of):
         with pytest.raises(UnusableRecord, match="dir"):
-            read(tmp_path / "dir")  # type: ignore[operator]  # three functions of one path
+            read(tmp_path / "dir")
     for name in ("text", "none"):
         with pytest.raises(UnusableRecord, match=name):
             evidence.read_json(tmp_path / name)

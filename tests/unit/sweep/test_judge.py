@@ -6,16 +6,18 @@ from typing import Any
 
 import orjson
 import pytest
+
 from tests.unit.sweep import climbing
 from tests.unit.sweep.climbing import Agent, Answer, Request
-
 from windlass.agents.agent import Probe
 from windlass.sweep.plan import Gate
 
 FIRST, SECOND = (example["inputs"]["text"] for example in climbing.EXAMPLES)
 
 
-def climbed(agent: Agent = climbing.honest, *, gate: Gate = "proof", probe: Probe | None = None, orchestrator: Agent = climbing.dispatched, **task: Any):
+def climbed(
+    agent: Agent = climbing.honest, *, gate: Gate = "proof", probe: Probe | None = None, orchestrator: Agent = climbing.dispatched, **task: Any
+):
     plan = climbing.planned(climbing.fleet(**task), gate=gate, probe=probe)
     row = climbing.climb(plan, plan.cells[0], agent, orchestrator=orchestrator)
     return row, [call["kind"] for call in row["calls"]]
@@ -97,7 +99,12 @@ def test_expect_must_hold_each_time():
     expecting = [{**example, "expect": {"properties": {"words": {"const": words}}}} for example, words in zip(climbing.EXAMPLES, (4, 5), strict=True)]
     assert climbed(examples=expecting)[0]["rung"] == "executed"
     wrong = {"words": 9, "longest": "x"}
-    for kind, said in {"first": "first example:", "second": "second example:", "second_again": "second example again:", "first_again": "first example again:"}.items():
+    for kind, said in {
+        "first": "first example:",
+        "second": "second example:",
+        "second_again": "second example again:",
+        "first_again": "first example again:",
+    }.items():
         row, _ = climbed(saying(**{kind: lambda request: climbing.envelope(request, wrong)}), examples=expecting)
         assert row["failure_class"] == "PROBE_FAILED"
         assert row["error_preview"].startswith(said)
@@ -116,7 +123,7 @@ def test_without_an_invalid_example_nothing_can_be_proved_and_the_agent_is_not_b
 
 def test_an_unregistered_endpoint_is_called_at_no_gate():
     for gate in ("execution", "proof"):
-        row, kinds = climbed(orchestrator=lambda request: climbing.dispatched(request, agent_url="http://127.0.0.1:1"), gate=gate)  # type: ignore[arg-type]  # see the tuple
+        row, kinds = climbed(orchestrator=lambda request: climbing.dispatched(request, agent_url="http://127.0.0.1:1"), gate=gate)
         assert (row["rung"], row["failure_class"], kinds) == ("dispatched", "UNREGISTERED_ENDPOINT", ["dispatch"])
 
 
@@ -135,7 +142,10 @@ def test_a_probe_asks_two_random_questions_and_a_misspelt_one():
         (lambda request: climbing.envelope(request, {"words": 3, "longest": "x"}), "NOT_INPUT_SENSITIVE"),
         (lambda request: climbing.envelope(request, {"words": len(str(request["inputs"]))}), "PROBE_FAILED"),
         (lambda request: climbing.envelope(request, {"other": str(request["inputs"])}), "PROBE_FAILED"),
-        (lambda request: climbing.envelope(request, {"words": len(request["inputs"].get("text", "").split()), "n": str(request)}), "ACCEPTS_INVALID_INPUT"),
+        (
+            lambda request: climbing.envelope(request, {"words": len(request["inputs"].get("text", "").split()), "n": str(request)}),
+            "ACCEPTS_INVALID_INPUT",
+        ),
     ],
 )
 def test_a_probe_tells_the_canned_from_the_wrong_from_the_uncritical(agent: Agent, failure: str):
@@ -151,6 +161,8 @@ def test_whatever_a_probe_says_but_none_is_a_no(said: Any):
 
 
 def test_what_outputs_make_a_probe_raise_is_the_fault_of_the_outputs():
-    row, _ = climbed(lambda request: climbing.envelope(request, {"words": str(request)}), probe=probe(lambda _seed, _inputs, outputs: outputs["words"] / 2))
+    row, _ = climbed(
+        lambda request: climbing.envelope(request, {"words": str(request)}), probe=probe(lambda _seed, _inputs, outputs: outputs["words"] / 2)
+    )
     assert row["failure_class"] == "PROBE_FAILED"
     assert "TypeError" in row["error_preview"]

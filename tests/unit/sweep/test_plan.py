@@ -9,8 +9,8 @@ import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.unit.sweep import climbing
 
+from tests.unit.sweep import climbing
 from windlass.agents.agent import Probe
 from windlass.errors import Refused
 from windlass.sweep import plan

@@ -7,9 +7,9 @@ from typing import Any
 
 import orjson
 import pytest
+
 from tests.unit.sweep import climbing
 from tests.unit.sweep.climbing import Answer
-
 from windlass.sweep import rows
 
 EXPECTED = ["A", "B"]
@@ -33,10 +33,13 @@ def verdicts(of: list[dict[str, Any]], gate: Any = "proof", door: Any = None) ->
 
 def test_a_row_has_the_documented_keys_in_their_order_and_survives_json():
     row = made()
-    assert list(row) == (
-        "task_type agent_name agent_url dispatch_http run_http latency_ms pass_fail rung by failure_class error_preview next_command "
-        "timings request_sha256 response_sha256 response_bytes calls"
-    ).split()
+    assert (
+        list(row)
+        == (
+            "task_type agent_name agent_url dispatch_http run_http latency_ms pass_fail rung by failure_class error_preview next_command "
+            "timings request_sha256 response_sha256 response_bytes calls"
+        ).split()
+    )
     assert (row["dispatch_http"], row["run_http"], row["latency_ms"]) == (200, 200, 12.5)
     assert list(row["timings"]) == ["dispatch_ms", "run_ms", "proof_ms", "total_ms"]
     assert orjson.loads(orjson.dumps(row)) == row

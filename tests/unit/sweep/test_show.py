@@ -6,9 +6,9 @@ import typing
 from pathlib import Path
 
 import pytest
+
 from tests.unit.sweep import climbing
 from tests.unit.sweep.climbing import Agent
-
 from windlass.errors import UnusableRecord
 from windlass.sweep import readings, show
 
