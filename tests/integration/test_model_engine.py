@@ -18,8 +18,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from windlass import fleet
 from windlass.agents.reference.stage2_synthesize import AGENT
-from windlass.errors import Refused
+from windlass.errors import InvalidFleet, Refused
 from windlass.executor import app, chat
 from windlass.executor.model_turn import Allowed
 from windlass.infra import server
@@ -85,7 +86,7 @@ HALLUCINATED_ID = changed("roe2021", "roe1999")
 ALTERED_QUOTE = copy.deepcopy(GOOD)
 ALTERED_QUOTE["paragraphs"][0]["sentences"][0]["quotes"][0]["quote"] = PAPERS[0]["abstract"].replace("0.75", "0.57")  # type: ignore[attr-defined,index]
 INVENTED_NUMBER = copy.deepcopy(GOOD)
-INVENTED_NUMBER["paragraphs"][0]["sentences"][0]["text"] += " Of these, 312 recovered."  # type: ignore[index,operator]
+INVENTED_NUMBER["paragraphs"][0]["sentences"][0]["text"] += " Of these, 312 recovered."  # type: ignore[index]
 
 
 @pytest.fixture(autouse=True)
@@ -103,7 +104,8 @@ def _loop() -> Iterator[None]:
         yield
         os.environ["OPENAI_API_KEY"] = provider.KEY
         runner.run(chat.opened(MODEL)._model.root_async_client.close())
-        del os.environ["OPENAI_API_KEY"], os.environ["OPENAI_BASE_URL"]
+        for name in ("OPENAI_API_KEY", "OPENAI_BASE_URL"):
+            os.environ.pop(name, None)
         _RUNNER.clear()
 
 
@@ -111,10 +113,13 @@ async def run(url: str, store: Path, *, phi: frozenset[str] = frozenset(), **req
     os.environ["OPENAI_BASE_URL"] = url
     service = app.create({AGENT.name: AGENT}, token=None, store=store, allowed=Allowed(chat=chat.opened(MODEL), phi=phi))
     body = {"request_id": "r", "task_type": TASK, "inputs": INPUTS} | request
-    async with server.running(service, server.bound("127.0.0.1", 0)) as base, aiohttp.ClientSession() as client:
-        async with client.post(f"{base}/agents/run/sync", json=body) as answer:
-            found: dict[str, Any] = json.loads(await answer.read())
-            return found
+    async with (
+        server.running(service, server.bound("127.0.0.1", 0)) as base,
+        aiohttp.ClientSession() as client,
+        client.post(f"{base}/agents/run/sync", json=body) as answer,
+    ):
+        found: dict[str, Any] = json.loads(await answer.read())
+        return found
 
 
 def asked(store: Path, *answers: provider.Answer, **request: Any) -> tuple[dict[str, Any], provider.Served]:
@@ -251,7 +256,7 @@ def test_a_model_that_cant_be_used_is_refused_in_one_line_that_names_the_setting
         chat.opened(MODEL)
 
 
-def serve(directory: Path, *options: str, python: tuple[str, ...] = ("-m", "windlass"), **environment: str) -> subprocess.Popen[str]:
+def serve(directory: Path, environment: dict[str, str], *options: str, python: tuple[str, ...] = ("-m", "windlass")) -> subprocess.Popen[str]:
     return subprocess.Popen(
         [sys.executable, *python, "serve", "executor", "--port", "0", "--log-level", "debug", *options],
         cwd=directory,
@@ -264,55 +269,86 @@ def serve(directory: Path, *options: str, python: tuple[str, ...] = ("-m", "wind
 
 def test_without_the_extra_the_service_refuses_to_start_in_one_line_that_names_it(tmp_path: Path) -> None:
     without = "import sys; sys.modules['langchain'] = None; from windlass.cli import main; main()"
-    process = serve(tmp_path, python=("-c", without), LLM_MODEL_NAME=MODEL)
+    process = serve(tmp_path, {"LLM_MODEL_NAME": MODEL}, python=("-c", without))
     _out, said = process.communicate(timeout=60)
     assert process.returncode == 2
     assert said.strip().splitlines()[-1].endswith("LLM_MODEL_NAME is set and LangChain is not installed: pip install 'windlass[models]'")
     assert "Traceback" not in said
 
 
+LOUD = {"OPENAI_LOG": "debug", "LANGSMITH_TRACING": "true", "LANGCHAIN_TRACING_V2": "true", "LANGSMITH_API_KEY": "ls-key"}
+
+
+async def served_by_a_process(directory: Path, times: int, options: tuple[str, ...], *answers: provider.Answer) -> tuple[list[Any], str, list[str]]:
+    """What a real service answered to a PHI run that often, all that it said on stderr, and what else it asked of its surroundings."""
+    async with provider.serving(*answers) as served:
+        spied = {"OPENAI_BASE_URL": served.url, "LANGSMITH_ENDPOINT": served.url.removesuffix("/v1") + "/langsmith"}
+        process = serve(directory, LOUD | spied, "--agents", AGENT.name, *options)
+        lines: list[str] = []
+        answered = []
+        try:
+            assert process.stderr
+            while not (found := re.search(r"http://[\d.:]+", lines[-1] if lines else "")):
+                lines.append(await asyncio.wait_for(asyncio.to_thread(process.stderr.readline), 60))
+                assert lines[-1], lines
+            async with aiohttp.ClientSession() as client:
+                for _ in range(times):
+                    body = {"request_id": "r", "task_type": TASK, "inputs": INPUTS, "risk_tier": "PHI"}
+                    async with client.post(f"{found.group()}/agents/run/sync", json=body) as answer:
+                        answered.append(json.loads(await answer.read()))
+        finally:
+            process.send_signal(signal.SIGTERM)
+            _out, rest = await asyncio.to_thread(process.communicate, timeout=20)
+        return answered, "".join(lines) + rest, served.strays
+
+
 def test_a_real_service_logs_and_traces_neither_key_nor_prompt_whatever_the_environment_asks_for(tmp_path: Path) -> None:
-    fleet = tmp_path / "fleet.yaml"
-    fleet.write_text(f"name: f\nagents: {{a: {{url: 'http://127.0.0.1:1'}}}}\ntasks: {{{TASK}: {{agent: a, phi_to_model: true}}}}\n")
+    allowing = tmp_path / "fleet.yaml"
+    allowing.write_text(f"name: f\nagents: {{a: {{url: 'http://127.0.0.1:1'}}}}\ntasks: {{{TASK}: {{agent: a, phi_to_model: true}}}}\n")
     (tmp_path / ".env").write_text(f"OPENAI_API_KEY={provider.KEY}\nLLM_MODEL_NAME={MODEL}\n")
-
-    async def scene() -> tuple[list[dict[str, Any]], str, list[str]]:
-        answers = [provider.says(INVENTED_NUMBER), provider.fails(500), provider.fails(400), provider.says(GOOD)]
-        async with provider.serving(*answers) as served:
-            loud = {"OPENAI_LOG": "debug", "LANGSMITH_TRACING": "true", "LANGCHAIN_TRACING_V2": "true", "LANGSMITH_API_KEY": "ls-key"}
-            spy = served.url.removesuffix("/v1") + "/langsmith"
-            process = await asyncio.to_thread(
-                serve,
-                tmp_path,
-                "--agents",
-                "agent-stage2-synthesize",
-                "--fleet",
-                str(fleet),
-                OPENAI_BASE_URL=served.url,
-                LANGSMITH_ENDPOINT=spy,
-                **loud,
-            )
-            lines: list[str] = []
-            try:
-                assert process.stderr
-                while not (found := re.search(r"http://[\d.:]+", lines[-1] if lines else "")):
-                    line = await asyncio.wait_for(asyncio.to_thread(process.stderr.readline), 60)
-                    assert line, lines
-                    lines.append(line)
-                answered = []
-                async with aiohttp.ClientSession() as client:
-                    for _ in range(2):
-                        body = {"request_id": "r", "task_type": TASK, "inputs": INPUTS, "risk_tier": "PHI"}
-                        async with client.post(f"{found.group()}/agents/run/sync", json=body) as answer:
-                            answered.append(json.loads(await answer.read()))
-            finally:
-                process.send_signal(signal.SIGTERM)
-                rest = await asyncio.to_thread(process.communicate, timeout=20)
-            return answered, "".join(lines) + rest[1], served.strays
-
-    answered, said, strays = asyncio.run(scene())
-    assert strays == [], "nothing was traced"
+    answers = [provider.says(INVENTED_NUMBER), provider.fails(500), provider.fails(400), provider.says(GOOD)]
+    answered, said, strays = asyncio.run(served_by_a_process(tmp_path, 2, ("--fleet", str(allowing)), *answers))
     assert [one["provenance"]["engine"] for one in answered] == ["deterministic", "model"]
     assert '"action": "draft"' in said
+    assert strays == []
     for hidden in (provider.KEY, SECRET, "You write a synthesis", "312 recovered"):
         assert hidden not in said
+
+
+def test_without_a_model_protected_text_is_worked_on_and_leaves_the_process_in_no_way(tmp_path: Path) -> None:
+    answered, said, strays = asyncio.run(served_by_a_process(tmp_path, 1, (), provider.says(GOOD)))
+    assert [(one["status"], one["provenance"]["engine"]) for one in answered] == [("ok", "deterministic")]
+    assert strays == []
+    assert SECRET not in said
+
+
+def test_a_fleet_file_that_allows_what_it_forbids_is_refused_by_field(tmp_path: Path) -> None:
+    written = {"name": "f", "agents": {"a": {}}, "tasks": {"T": {"agent": "a", "phi_to_model": True}, "U": {"agent": "a"}}}
+    path = tmp_path / "fleet.json"
+    path.write_text(json.dumps(written))
+    assert fleet.read(path).phi_to_model == {"T"}
+    written["tasks"]["T"]["risk_tiers"] = ["NON_SENSITIVE"]  # type: ignore[index]
+    path.write_text(json.dumps(written))
+    with pytest.raises(InvalidFleet, match=r"tasks\.T\.phi_to_model: is true, and PHI is not among its risk_tiers"):
+        fleet.read(path)
+
+
+def test_the_stream_tells_of_the_turn_with_the_model_as_of_any_step(tmp_path: Path) -> None:
+    async def scene() -> list[tuple[str, dict[str, Any]]]:
+        async with provider.serving(provider.says(GOOD)) as served:
+            os.environ["OPENAI_BASE_URL"] = served.url
+            service = app.create({AGENT.name: AGENT}, token=None, store=tmp_path, allowed=Allowed(chat=chat.opened(MODEL)))
+            body = {"request_id": "r", "task_type": TASK, "inputs": INPUTS}
+            async with (
+                server.running(service, server.bound("127.0.0.1", 0)) as base,
+                aiohttp.ClientSession() as client,
+                client.post(f"{base}/agents/run/stream", json=body) as answer,
+            ):
+                told = (await answer.read()).decode()
+        return [(name, json.loads(fields)) for name, fields in re.findall(r"event: (\w+)\ndata: (.+)\n", told)]
+
+    events = _RUNNER[0].run(scene())
+    steps = [fields["step"] for name, fields in events if name == "progress"]
+    assert steps == ["admit_for_model", "gather", "draft", "bind", "ask_model"]
+    assert events[0][1]["steps"] == len(steps)
+    assert (events[-1][0], events[-1][1]["provenance"]["engine"]) == ("final", "model")

@@ -65,7 +65,7 @@ def not_verbatim(sentence: Grounded, chunks: Mapping[str, Chunk]) -> str | None:
         chunk = chunks.get(quote.chunk_id)
         reason = misquoted(chunk.text, quote.quote, quote.start, quote.end) if chunk else None
         if reason:
-            return f"the chunk {quote.chunk_id!r} at {quote.start}:{quote.end}: {reason}"
+            return f"the quote does not stand in the chunk {quote.chunk_id!r} at {quote.start}:{quote.end}: {reason}"
     return None
 
 

@@ -11,6 +11,9 @@ _NUMBER = re.compile(r"(?<![\w.])[-−+]?\d+(?:[,  ]\d{3})*(?:\.\d+)?(?:[eE][-+]
 _SENTENCE_END = re.compile(r"(?<=[.!?])[\"'”’)\]]*\s+(?=[\"'“‘(\[]?[A-ZÀ-ÞА-Я0-9])|\n{2,}")
 _ABBREVIATION = re.compile(r"(?:\b(?:al|vs|Fig|Figs|Dr|Prof|cf|e\.g|i\.e|approx|No|Eq|Ref|St)|\b[A-Z])\.$")
 
+_LONGEST_ABBREVIATION = 8
+"""Characters at the end of a piece that can be an abbreviation, with the one before it: reading more would make a long text quadratic."""
+
 STOPWORDS = frozenset(
     "a an and are as at be been but by can did do does for from had has have he her his how if in into is it its may more most no not of on or our "
     "she should so such than that the their them then there these they this those to under up was we were what when which while who will with would "
@@ -33,7 +36,7 @@ def sentences(text: str) -> list[Span]:
     start = 0
     for boundary in [*_SENTENCE_END.finditer(text), None]:
         end = boundary.start() if boundary else len(text)
-        if boundary and "\n" not in boundary.group() and _ABBREVIATION.search(text, max(start, end - 12), end):
+        if boundary and "\n" not in boundary.group() and _ABBREVIATION.search(text, max(start, end - _LONGEST_ABBREVIATION), end):
             continue
         piece = text[start:end]
         stripped = piece.strip()
@@ -73,4 +76,6 @@ def _normal(number: str) -> str:
     plain = number.rstrip("% \u00a0\u202f").replace("−", "-").replace("+", "")
     plain = re.sub(r"[,\u00a0\u202f](?=\d{3})", "", plain)
     value = float(plain)
+    if value in (float("inf"), float("-inf")):
+        return plain + percent
     return (str(int(value)) if value == int(value) and abs(value) < 1e15 else repr(value)) + percent

@@ -50,6 +50,7 @@ def create(
     agents may use; without one, every agent answers by its deterministic engine. `docs`: whether /docs and /openapi.json answer; off
     loopback they should not.
     """
+    graph.untraced()
     hosted = {name: Hosted(agent, store, allowed) for name, agent in agents.items()}
 
     @asynccontextmanager

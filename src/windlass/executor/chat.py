@@ -18,6 +18,7 @@ from pydantic import BaseModel
 from windlass import model
 from windlass.agents.modelling import Reply
 from windlass.errors import AgentError, Refused
+from windlass.executor import graph
 
 VARIABLE = "LLM_MODEL_NAME"
 EXTRA = "windlass[models]"
@@ -73,10 +74,8 @@ def _made(name: str, max_tokens: int | None) -> Any:
 
 
 def _silence() -> None:
-    """Loggers that print payloads at their lower levels say errors only; tracing is off whatever the environment asks for."""
-    from langsmith.run_trees import configure  # noqa: PLC0415  # comes with LangChain
-
-    configure(enabled=False)
+    """Loggers that print payloads at their lower levels say errors only, and nothing is traced, whatever the environment asks for."""
+    graph.untraced()
     for name in _LOGGERS:
         logging.getLogger(name).setLevel(logging.ERROR)
 

@@ -11,6 +11,7 @@ from typing import Annotated, Any, TypedDict, cast
 from langgraph.graph import END, START, StateGraph
 from langgraph.graph.state import CompiledStateGraph
 from langgraph.runtime import Runtime
+from langsmith.run_trees import configure
 
 from windlass.agents.agent import Agent, Context, Inputs, Step
 from windlass.agents.modelling import ModelEngine
@@ -35,7 +36,7 @@ class State(TypedDict, total=False):
     warnings: Annotated[list[str], operator.add]
     artifacts: Annotated[list[Any], operator.add]
     drafted: dict[str, Any]
-    """How the turn with the model ended: `model` (the name, where its draft was taken), `degraded`, `tokens`, `moot` (warnings to leave out)."""
+    """How the turn with the model ended: `model` (the name, where its draft was taken), `degraded`, `tokens`, `warnings` (all of them)."""
 
 
 ADMIT = "admit_for_model"
@@ -63,6 +64,11 @@ def build(agent: Agent[Any], allowed: Allowed | None = None) -> Graph:
     for source, target in pairwise(names):
         graph.add_edge(source, target)
     return graph.compile(name=agent.name)
+
+
+def untraced() -> None:
+    """Switch LangSmith's tracing off for the process, whatever the environment asks for: it sends away a run's inputs, protected text included."""
+    configure(enabled=False)
 
 
 def length(graph: Graph) -> int:
@@ -104,17 +110,21 @@ def _asking(agent: Agent[Any], engine: ModelEngine[Any], allowed: Allowed) -> Ca
             max_output_tokens=call.max_output_tokens,
         )
         turned = await model_turn.turn(ask, allowed.chat)
-        tokens = dict(turned.tokens)
+        tokens, before = dict(turned.tokens), state.get("warnings", [])
         if turned.result is None:
-            warnings = model_turn.fallback_warnings(allowed.chat, turned.faults) if turned.faults else []
-            return {"work": {}, "warnings": warnings, "drafted": {"model": None, "degraded": bool(turned.faults), "tokens": tokens, "moot": []}}
-        moot = [warning for warning in state.get("warnings", []) if engine.moot(warning)]
+            warnings = [*before, *(model_turn.fallback_warnings(allowed.chat, turned.faults) if turned.faults else [])]
+            return {"drafted": {"model": None, "degraded": bool(turned.faults), "tokens": tokens, "warnings": warnings}}
+        standing = [warning for warning in before if not engine.moot(warning)]
         kept = {key: value for key, value in turned.result.items() if key not in {"warnings", "artifacts"}}
         return {
             "work": kept,
-            "warnings": list(turned.result.get("warnings", ())),
             "artifacts": list(turned.result.get("artifacts", ())),
-            "drafted": {"model": allowed.chat.name, "degraded": False, "tokens": tokens, "moot": moot},
+            "drafted": {
+                "model": allowed.chat.name,
+                "degraded": False,
+                "tokens": tokens,
+                "warnings": list(dict.fromkeys([*standing, *turned.result.get("warnings", ())])),
+            },
         }
 
     return node

@@ -115,7 +115,7 @@ def _answer(agent: Agent[Any], request: model.RunRequest, started: float, state:
     if limit is not None and tokens > limit:
         raise BudgetExceeded("max_output_tokens", limit, f"the outputs take {tokens} tokens, {limit} are allowed; nothing was cut")
     drafted = state.get("drafted", {})
-    warnings = [warning for warning in state.get("warnings", []) if warning not in drafted.get("moot", ())]
+    warnings = drafted.get("warnings", state.get("warnings", []))
     answer = _envelope(agent, request, started, "degraded" if drafted.get("degraded") else "ok")
     answer.update(outputs=outputs, artifacts=state.get("artifacts", []), warnings=warnings, grounding=work.get("grounding"))
     answer["usage"] |= {"output_tokens": tokens, **drafted.get("tokens", {})}

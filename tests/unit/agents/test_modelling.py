@@ -29,12 +29,12 @@ class Line(Draft):
     line: str
 
 
-def complaints(inputs, _work, draft, context):
+def complaints(inputs: Any, _work: Any, draft: Line, context: Any) -> list[str]:
     context.check()
     return [] if set(draft.line.split()) <= set(inputs.words.split()) else [f"foreign words in {draft.line!r}"]
 
 
-def outputs(inputs, _work, _context):
+def outputs(inputs: Any, _work: Any, _context: Any) -> dict[str, Any]:
     return {"outputs": {"said": inputs.words}, "warnings": ["said by itself"]}
 
 

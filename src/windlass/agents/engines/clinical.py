@@ -1,4 +1,4 @@
-"""The model engine of CLINICAL_SECTION_DRAFT: the section in a model's sentences, from what the data say and what the evidence says.
+"""The model engines of CLINICAL_SECTION_DRAFT and CLINICAL_MANUSCRIPT_WRITE: a model's sentences on what the data say and the evidence says.
 
 What the data say is reworded statement by statement, with the same numbers, neither more nor fewer. Sentences on the evidence keep the rules
 of the section writers. The checklist, the text and the counts are made by the agent's own steps, from the draft.
@@ -6,7 +6,7 @@ of the section writers. The checklist, the text and the counts are made by the a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any, Protocol
 
 from pydantic import Field
@@ -75,6 +75,42 @@ def engine(*later: LaterStep) -> ModelEngine[ClinicalDraft]:
     )
 
 
+class ManuscriptDraft(Draft):
+    """The manuscript: every statement of the data once."""
+
+    statements: Annotated[list[Reworded], Field(min_length=1, max_length=5000)]
+
+
+def manuscript_engine(*later: LaterStep) -> ModelEngine[ManuscriptDraft]:
+    """The engine that rewords a manuscript; `later` are the agent's own steps that make the outputs from `sections`."""
+
+    def assemble(inputs: Any, work: Mapping[str, Any], draft: ManuscriptDraft, context: Context) -> Mapping[str, Any]:
+        texts = {one.number: one.text for one in draft.statements}
+        places = iter(range(len(texts)))
+        parts = [{**part, "statements": [{**one, "text": texts[next(places)]} for one in part["statements"]]} for part in work["sections"]]
+        drafted: dict[str, Any] = {**work, "sections": parts}
+        for step in later:
+            drafted |= step(inputs, drafted, context)
+        return {"outputs": drafted["outputs"]}
+
+    return ModelEngine(
+        instructions=(
+            "You put a clinical trial's data into plain prose. `statements` say what the data say, section by section: reword each under its number, "
+            "all of them, so that those of a section read on from one another, with the same numbers as printed, none added and none left out, close "
+            "to the given words. Never turn a direction or a negation round. Interpret nothing."
+        ),
+        material=lambda _inputs, work: {"statements": told} if (told := _told(work)) else None,
+        draft=ManuscriptDraft,
+        complaints=lambda _inputs, work, draft, context: list(_reworded_all([one["text"] for one in _told(work)], draft.statements, context)),
+        assemble=assemble,
+    )
+
+
+def _told(work: Mapping[str, Any]) -> list[dict[str, Any]]:
+    every = [(part["heading"], one["text"]) for part in work["sections"] for one in part["statements"]]
+    return [{"number": place, "section": heading, "text": text} for place, (heading, text) in enumerate(every)]
+
+
 def _material(inputs: _Inputs, work: Mapping[str, Any]) -> Mapping[str, Any] | None:
     first = dict.fromkeys(quote["chunk_id"] for paragraph in work["paragraphs"] for one in paragraph["sentences"] for quote in one["evidence"])
     if not first and not work["statements"]:
@@ -89,17 +125,21 @@ def _material(inputs: _Inputs, work: Mapping[str, Any]) -> Mapping[str, Any] | N
 
 
 def _complaints(inputs: _Inputs, work: Mapping[str, Any], draft: ClinicalDraft, context: Context) -> Iterator[str]:
-    given = [one["text"] for one in work["statements"]]
-    numbers = [one.number for one in draft.statements]
-    if sorted(numbers) != list(range(len(given))):
-        yield f"the statements are numbered {numbers[:20]}: each of 0 to {len(given) - 1} stands there once"
-    for one in draft.statements:
-        if 0 <= one.number < len(given):
-            yield from _reworded_faults(given[one.number], one.text)
+    yield from _reworded_all([one["text"] for one in work["statements"]], draft.statements, context)
     chunks = by_id(inputs.evidence_chunks)
     yield from sections.prose_faults(sections.placed(chunks, draft.paragraphs), chunks, sections.headings(inputs.section_type), context)
     if work["paragraphs"] and not draft.paragraphs:
         yield "the evidence holds sentences for this section, and none is written"
+
+
+def _reworded_all(given: Sequence[str], statements: Sequence[Reworded], context: Context) -> Iterator[str]:
+    numbers = [one.number for one in statements]
+    if sorted(numbers) != list(range(len(given))):
+        yield f"the statements are numbered {numbers[:20]}: each of 0 to {len(given) - 1} stands there once"
+    for one in statements:
+        context.check()
+        if 0 <= one.number < len(given):
+            yield from _reworded_faults(given[one.number], one.text)
 
 
 def _reworded_faults(given: str, reworded: str) -> Iterator[str]:
@@ -107,5 +147,5 @@ def _reworded_faults(given: str, reworded: str) -> Iterator[str]:
     if before != after:
         yield f"numbers differ: lost {sorted(before - after)[:5]}, added {sorted(after - before)[:5]}: {reworded[:120]!r}"
     yield from support.faults(reworded, [given])
-    if reason := support.citation_of_its_own(reworded):
+    if reason := support.citation_of_its_own(reworded, [given]):
         yield reason

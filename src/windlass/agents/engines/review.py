@@ -72,7 +72,7 @@ def _complaints(inputs: _Inputs, work: Mapping[str, Any], draft: ReviewDraft, co
             found.append(f"a remark is a question and ends with a question mark{shown}")
         if _PRAISE & set(one.message.casefold().split()):
             found.append(f"a remark is no praise{shown}")
-        if reason := support.citation_of_its_own(one.message):
+        if reason := support.citation_of_its_own(one.message, [one.quote]):
             found.append(reason)
     return found
 

@@ -7,7 +7,7 @@ by the function that puts the deterministic draft together.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -23,6 +23,9 @@ from windlass.agents.rhetoric import Section
 
 MOST_CHUNKS = 60
 """Chunks that a model sees: those that the deterministic draft rests on, and after them the others in order."""
+
+_OF_THE_LAST_STEP = ("the evidence describes no ", "the evidence reports no number", "the evidence names no limitation")
+"""Beginnings of warnings that a writer's last step gives anew for the model's draft."""
 
 Prose = Annotated[str, Field(min_length=1, max_length=drafting.MOST_CHARACTERS)]
 
@@ -54,8 +57,11 @@ class SectionDraft(Draft):
     paragraphs: Annotated[list[DraftedParagraph], Field(min_length=1, max_length=20)]
 
 
-def engine(section: Section) -> ModelEngine[SectionDraft]:
-    """The model engine of the writer of this section."""
+Conclude = Callable[[Any, Mapping[str, Any], Context], Mapping[str, Any]]
+
+
+def engine(section: Section, conclude: Conclude) -> ModelEngine[SectionDraft]:
+    """The model engine of the writer of this section; `conclude` is the writer's own last step, which makes the outputs from `paragraphs`."""
 
     def complaints(inputs: DraftInputs, work: Mapping[str, Any], draft: SectionDraft, context: Context) -> list[str]:
         return list(_complaints(section, inputs, work, draft, context))
@@ -67,8 +73,7 @@ def engine(section: Section) -> ModelEngine[SectionDraft]:
         on_point = {sentence.text: sentence for sentence in served}
         written = [Paragraph(heading=one.heading, sentences=[on_point[sentence.text] for sentence in one.sentences]) for one in paragraphs]
         put = {"paragraphs": drafting.dumped(written), "claims": work["claims"], "left_out": 0}
-        result = drafting.concluded(inputs, section, put, context)
-        return {"outputs": result["outputs"], "grounding": result["grounding"]}  # its warnings on claims are those of the deterministic steps
+        return conclude(inputs, put, context)
 
     return ModelEngine(
         instructions=(
@@ -82,7 +87,7 @@ def engine(section: Section) -> ModelEngine[SectionDraft]:
         draft=SectionDraft,
         complaints=complaints,
         assemble=assemble,
-        moot=lambda warning: "more sentences fit" in warning,
+        moot=lambda warning: warning.startswith(_OF_THE_LAST_STEP) or "more sentences fit" in warning,
     )
 
 
@@ -122,11 +127,16 @@ def prose_faults(paragraphs: Sequence[Paragraph], chunks: Mapping[str, Chunk], k
     if len({sentence.text for sentence in sentences}) < len(sentences):
         yield "a sentence stands there twice"
     for fault in draft_checks.faults(sentences, chunks, context.check):
-        yield f"{fault.message}: {sentences[fault.sentence].text[:120]!r}"
+        if fault.rule != "not_verbatim":
+            yield f"{fault.message}: {sentences[fault.sentence].text[:120]!r}"
+    for quote in (quote for sentence in sentences for quote in sentence.evidence):
+        if quote.chunk_id in chunks and quote.start == quote.end:
+            yield f"this quote does not stand in the chunk {quote.chunk_id!r}: {quote.quote[:120]!r}"
     for sentence in sentences:
         context.check()
-        yield from support.faults(sentence.text, [quote.quote for quote in sentence.evidence])
-        if reason := support.citation_of_its_own(sentence.text):
+        quotes = [quote.quote for quote in sentence.evidence]
+        yield from support.faults(sentence.text, quotes)
+        if reason := support.citation_of_its_own(sentence.text, quotes):
             yield reason
     if len(sentences) > drafting.MOST_SENTENCES:
         yield f"{len(sentences)} sentences, {drafting.MOST_SENTENCES} are allowed"

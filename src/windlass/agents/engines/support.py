@@ -11,13 +11,15 @@ from collections.abc import Sequence
 
 from windlass.agents import text
 
-LEAST_SHARE = 0.6
-"""Share of a sentence's content words (numbers apart) that its quotes must hold."""
+LEAST_SHARE = 0.8
+"""Share of a sentence's content words (numbers apart) that its quotes must hold: what CLAIM_VERIFY asks of evidence."""
+MOST_OWN = 3
+"""Content words that a sentence may have of its own, however long it is: enough for `however` and `overall`, too few for a claim."""
 _NEGATIONS = frozenset("no not never without neither nor cannot failed fail lack lacked absence none".split())
 _UP = frozenset("increase raise improve prolong enhance elevate higher greater longer more rise rose gain exceed superior".split())
 _DOWN = frozenset("decrease reduce lower shorten fewer less decline fall fell drop diminish worsen inferior smaller shorter".split())
 _NAME = re.compile(r"(?<=[^\s.!?:;\"“(\[])\s+[\"“(\[]?([A-ZÀ-ÞΑ-ΩА-Я][\w-]*|\w*[a-z][A-Z]\w*)")
-_BRACKET = re.compile(r"[\[\]]|\bet al\b", re.IGNORECASE)
+_MARKUP = re.compile(r"\[[^\[\]]*\]?|\]|</?[A-Za-z!][^<>]*>?|\bet al\b", re.IGNORECASE)
 
 
 def faults(sentence: str, quotes: Sequence[str]) -> list[str]:
@@ -27,9 +29,10 @@ def faults(sentence: str, quotes: Sequence[str]) -> list[str]:
     return [f"{reason}: {shown!r}" for reason in (_own_words(sentence, held), _own_name(sentence, held), _turned(sentence, quotes, held)) if reason]
 
 
-def citation_of_its_own(sentence: str) -> str | None:
-    """A bracket or an `et al.` in a sentence whose references are added from its quotes."""
-    return f"leave citations and brackets out, they are added from the quotes: {sentence[:120]!r}" if _BRACKET.search(sentence) else None
+def citation_of_its_own(sentence: str, quotes: Sequence[str]) -> str | None:
+    """A bracket, a tag or an `et al.` that no quote has, in a sentence whose references are added from its quotes."""
+    own = any(all(found.group() not in quote for quote in quotes) for found in _MARKUP.finditer(sentence))
+    return f"leave citations, brackets and markup out, references are added from the quotes: {sentence[:120]!r}" if own else None
 
 
 def place(source: str, quote: str) -> tuple[int, int] | None:
@@ -46,7 +49,7 @@ def negated(sentence: str) -> bool:
 def _own_words(sentence: str, held: Sequence[str]) -> str | None:
     wanted = {text.stem(word) for word in text.content_words(sentence) if not word[0].isdigit()}
     missing = sorted(wanted - {text.stem(word) for word in held})
-    if not wanted or 1 - len(missing) / len(wanted) >= LEAST_SHARE:
+    if not wanted or (1 - len(missing) / len(wanted) >= LEAST_SHARE and len(missing) <= MOST_OWN):
         return None
     return f"the quotes do not speak of {', '.join(missing[:8])}"
 

@@ -113,7 +113,7 @@ def _faults(sentence: DraftedSentence, known: Mapping[str, Paper], labels: Mappi
         yield f"{reason}{shown}"
     bare = _without(sentence.text, [labels[key] for key in keys])
     yield from support.faults(bare, [quote.quote for quote in sentence.quotes] if bare else [])
-    if reason := support.citation_of_its_own(bare):
+    if reason := support.citation_of_its_own(bare, [quote.quote for quote in sentence.quotes]):
         yield reason
 
 

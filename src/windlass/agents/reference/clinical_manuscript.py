@@ -12,6 +12,7 @@ from typing import Any
 
 from windlass.agents import checklists, item_audit, study_data, study_statements, trial_items
 from windlass.agents.agent import Agent, Context, Inputs, Outputs, Probe, Step, Work
+from windlass.agents.engines import clinical
 from windlass.agents.item_audit import Audited, Passage, Tally
 from windlass.agents.study_data import StudyData
 from windlass.agents.study_statements import Part
@@ -202,4 +203,5 @@ AGENT = Agent(
         }
     },
     probe=Probe(make=_make, check=_check),
+    model=clinical.manuscript_engine(conclude),
 )

@@ -7,7 +7,7 @@ passed over in silence: it carries a warning. Comparisons name the documents tha
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from windlass.agents import draft_probes, drafting, rhetoric
@@ -46,12 +46,15 @@ def conclude(inputs: DiscussionInputs, work: Work, context: Context) -> Mapping[
     """The discussion, held against the rules of every draft, with the documents compared and a warning where no limitation is told."""
     concluded = drafting.concluded(inputs, "discussion", work, context)
     outputs = concluded["outputs"]
-    compared = [Paragraph.model_validate(one) for one in outputs["paragraphs"] if one["heading"] == "comparison"]
-    documents = dict.fromkeys(
-        quote.doc_id or quote.chunk_id for paragraph in compared for sentence in paragraph.sentences for quote in sentence.evidence
-    )
+    compared = _compared_in([Paragraph.model_validate(one) for one in outputs["paragraphs"]])
     unlimited = ["the evidence names no limitation: a discussion without one is not complete"] if "limitation" in outputs["missing_moves"] else []
-    return {**concluded, "outputs": {**outputs, "compared_documents": list(documents)}, "warnings": [*concluded["warnings"], *unlimited]}
+    return {**concluded, "outputs": {**outputs, "compared_documents": compared}, "warnings": [*concluded["warnings"], *unlimited]}
+
+
+def _compared_in(paragraphs: Iterable[Paragraph]) -> list[str]:
+    """The documents (chunks, where a chunk names none) of the sentences that compare, each once, in order."""
+    sentences = [sentence for paragraph in paragraphs for sentence in paragraph.sentences if sentence.move == "comparison"]
+    return list(dict.fromkeys(quote.doc_id or quote.chunk_id for sentence in sentences for quote in sentence.evidence))
 
 
 def _scene(seed: int) -> Scene:
@@ -125,5 +128,5 @@ AGENT = Agent(
         },
     },
     probe=Probe(make=_make, check=_check),
-    model=sections.engine("discussion"),
+    model=sections.engine("discussion", conclude),
 )

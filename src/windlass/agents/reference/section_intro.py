@@ -112,5 +112,5 @@ AGENT = Agent(
         "verifiedClaims": ["Atrial fibrillation is a major cause of stroke."],
     },
     probe=Probe(make=_make, check=_check),
-    model=sections.engine("introduction"),
+    model=sections.engine("introduction", conclude),
 )

@@ -117,5 +117,5 @@ AGENT = Agent(
         },
     },
     probe=Probe(make=_make, check=_check),
-    model=sections.engine("methods"),
+    model=sections.engine("methods", conclude),
 )

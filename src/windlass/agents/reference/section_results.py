@@ -122,5 +122,5 @@ AGENT = Agent(
         "verifiedClaims": [{"id": "stroke", "text": "Stroke occurred in 12 of 400 patients with rhythm control.", "chunk_ids": ["r1"]}],
     },
     probe=Probe(make=_make, check=_check),
-    model=sections.engine("results"),
+    model=sections.engine("results", conclude),
 )

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
+from windlass.agents.reference.clinical_manuscript import AGENT as MANUSCRIPT
 from windlass.agents.reference.clinical_section import AGENT
 
 from . import scripted
@@ -39,7 +42,7 @@ def test_a_reworded_section_is_taken_and_its_checklist_is_made_from_it(tmp_path,
     assert outputs["missing_items"] == plain["missing_items"]
 
 
-def changed(good, change):
+def changed(good: Any, change: Callable[[Any], Any]) -> Any:
     draft = copy.deepcopy(good)
     change(draft)
     return draft
@@ -66,3 +69,32 @@ def changed(good, change):
 )
 def test_a_section_that_changes_the_data_or_the_evidence_is_refused(tmp_path, good, change, because):
     scripted.refused(AGENT, INPUTS, tmp_path, changed(good, change), because)
+
+
+@pytest.fixture
+def whole(tmp_path):
+    chat = scripted.Scripted(answers=[None])
+    scripted.answer(MANUSCRIPT, MANUSCRIPT.example, tmp_path, chat)
+    return {"statements": [{"number": one["number"], "text": f"So it was: {one['text']}"} for one in chat.asked[0]["user"]["statements"]]}
+
+
+def test_a_reworded_manuscript_is_taken_with_its_sections_fields_and_checklist_as_they_were(tmp_path, whole):
+    plain = scripted.answer(MANUSCRIPT, MANUSCRIPT.example, tmp_path, scripted.Scripted(answers=[None]))["outputs"]
+    outputs = scripted.accepted(MANUSCRIPT, MANUSCRIPT.example, tmp_path, whole)["outputs"]
+    told = [statement for section in outputs["sections"] for statement in section["statements"]]
+    assert [one["text"] for one in told] == [one["text"] for one in whole["statements"]]
+    assert [one["fields"] for one in told] == [one["fields"] for section in plain["sections"] for one in section["statements"]]
+    assert outputs["missing_items"] == plain["missing_items"]
+    assert outputs["text"].count("So it was: ") == len(told)
+
+
+@pytest.mark.parametrize(
+    ("change", "because"),
+    [
+        (lambda one: one["statements"][-1].update(text=one["statements"][-1]["text"] + " In 4711 patients."), "added ['4711']"),
+        (lambda one: one["statements"].reverse() or one["statements"].pop(), "stands there once"),
+        (lambda one: one["statements"][0].update(text="Something else altogether happened there."), "do not speak of"),
+    ],
+)
+def test_a_manuscript_that_changes_the_data_is_refused(tmp_path, whole, change, because):
+    scripted.refused(MANUSCRIPT, MANUSCRIPT.example, tmp_path, changed(whole, change), because)

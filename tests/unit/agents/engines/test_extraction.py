@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ ABSTRACT = (
 INPUTS = {"papers": [{"title": "On sleep", "abstract": ABSTRACT, "year": 2021, "authors": ["Roe J"]}]}
 HAZARD = "0.81 was the hazard ratio, with 0.70 and 0.94 as limits of its 95% confidence interval"
 KEY = "roe2021"
-GOOD = {
+GOOD: dict[str, Any] = {
     "effects": [
         {
             "citation_key": KEY,
@@ -57,14 +58,14 @@ def test_findings_that_the_grammar_missed_are_added_with_their_places(tmp_path):
 
 
 def test_a_finding_that_the_grammar_has_is_not_doubled_and_nothing_to_add_is_an_answer(tmp_path):
-    nothing = {"effects": [], "sample_sizes": [], "endpoints": []}
+    nothing: dict[str, Any] = {"effects": [], "sample_sizes": [], "endpoints": []}
     again = {**nothing, "sample_sizes": [{"citation_key": KEY, "quote": "1,204 adults", "value": 1204}]}
     for draft in (nothing, again):
         (row,) = scripted.accepted(AGENT, INPUTS, tmp_path, draft)["outputs"]["rows"]
         assert [count["value"] for count in row["sample_sizes"]] == [1204]
 
 
-def with_effect(**changes):
+def with_effect(**changes: Any) -> dict[str, Any]:
     draft = copy.deepcopy(GOOD)
     draft["effects"][0] |= changes
     return draft

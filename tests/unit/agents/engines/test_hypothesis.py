@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from windlass.agents.reference.hypothesis_refinement import AGENT
@@ -12,7 +14,7 @@ GOOD = (
 )
 
 
-def drafted(*wordings):
+def drafted(*wordings: str) -> dict[str, Any]:
     return {"refinements": [{"text": wording} for wording in wordings]}
 
 

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from windlass.agents.reference.peer_review import AGENT
@@ -11,11 +13,13 @@ MANUSCRIPT = f"# On walking\n\n## Abstract\n\nWe walked.\n\n## Results\n\n{LINE}
 INPUTS = {"manuscript": MANUSCRIPT, "study_type": "cohort"}
 
 
-def drafted(rule="overclaim", quote="rescues nearly all of the tired adults", message="Can a study of this kind show a rescue?"):
+def drafted(
+    rule: str = "overclaim", quote: str = "rescues nearly all of the tired adults", message: str = "Can a study of this kind show a rescue?"
+) -> dict[str, Any]:
     return {"remarks": [{"rule": rule, "quote": quote, "message": message}]}
 
 
-def remarks(outputs):
+def remarks(outputs: dict[str, Any]) -> list[dict[str, Any]]:
     return [remark for reviewer in outputs["reviewers"] for remark in reviewer["remarks"]]
 
 
@@ -44,7 +48,7 @@ def test_no_remark_to_add_is_an_answer_and_a_repeated_one_stands_once(tmp_path):
         (drafted(message="Were there really 312 of them?"), "the quote does not hold the number 312"),
         (drafted(message="An excellent finding, is it not?"), "a remark is no praise"),
         (drafted(message="This is an overclaim."), "ends with a question mark"),
-        (drafted(message="Is this not what Smith et al found?"), "leave citations and brackets out"),
+        (drafted(message="Is this not what Smith et al found?"), "leave citations, brackets and markup out"),
         (drafted(rule="percent_mismatch"), "rule"),
     ],
 )

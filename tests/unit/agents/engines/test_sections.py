@@ -1,8 +1,13 @@
 from __future__ import annotations
 
 import copy
+import re
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from windlass.agents import catalogue
 
@@ -11,7 +16,7 @@ from . import scripted
 AGENT = catalogue.by_task()["SECTION_WRITE_RESULTS"]
 STROKE = "Stroke occurred in 12 of 400 patients with rhythm control and in 24 of 398 with usual care (hazard ratio 0.49, 95% CI 0.25 to 0.98)."
 BLEEDING = "Major bleeding did not differ (3% versus 4%; P=0.41)."
-INPUTS = {
+INPUTS: dict[str, Any] = {
     "outline": ["Stroke", "Bleeding"],
     "groundingPack": {
         "chunks": [
@@ -21,7 +26,7 @@ INPUTS = {
     },
     "verifiedClaims": [{"id": "stroke", "text": "Stroke occurred in 12 of 400 patients with rhythm control.", "chunk_ids": ["r1"]}],
 }
-GOOD = {
+GOOD: dict[str, Any] = {
     "paragraphs": [
         {
             "heading": "Stroke",
@@ -40,7 +45,7 @@ GOOD = {
 }
 
 
-def changed(change):
+def changed(change: Callable[[Any], Any]) -> Any:
     draft = copy.deepcopy(GOOD)
     change(draft["paragraphs"])
     return draft
@@ -66,7 +71,10 @@ def test_a_section_on_verbatim_quotes_is_taken_and_put_together_like_the_determi
     ("change", "because"),
     [
         (lambda given: given[0]["sentences"][0]["evidence"][0].update(chunk_id="r9"), "there is no chunk 'r9'"),
-        (lambda given: given[0]["sentences"][0]["evidence"][0].update(quote=STROKE.replace("0.49", "0.94")), "does not stand in the chunk 'r1'"),
+        (
+            lambda given: given[0]["sentences"][0]["evidence"][0].update(quote=STROKE.replace("0.49", "0.94")),
+            "this quote does not stand in the chunk 'r1'",
+        ),
         (
             lambda given: given[1]["sentences"][0].update(text="In major bleeding the groups did not differ (P=0.14)."),
             "does not give the number 0.14",
@@ -75,7 +83,7 @@ def test_a_section_on_verbatim_quotes_is_taken_and_put_together_like_the_determi
         (lambda given: given[1]["sentences"][0].update(text="Aspirin and warfarin are known to be dangerous drugs."), "the quotes do not speak of"),
         (lambda given: given[1]["sentences"][0].update(text="In Denmark major bleeding did not differ."), "no quote names 'Denmark'"),
         (lambda given: given[1]["sentences"][0].update(evidence=[]), "evidence"),
-        (lambda given: given[1]["sentences"][0].update(text="Major bleeding did not differ [12]."), "leave citations and brackets out"),
+        (lambda given: given[1]["sentences"][0].update(text="Major bleeding did not differ [12]."), "leave citations, brackets and markup out"),
         (lambda given: given.pop(0), "no sentence quotes, whole, the sentence that carries the claim 'stroke'"),
         (lambda given: given[0].update(heading="Conclusions"), "is none of the given ones"),
         (lambda given: given.append(given[1]), "stands there twice"),
@@ -92,7 +100,7 @@ def test_every_writer_takes_its_own_sentences_from_a_model_and_none_that_is_alte
     chat = scripted.Scripted(answers=[None])
     plain = scripted.answer(agent, inputs, tmp_path, chat)["outputs"]
     assert chat.asked[0]["user"]["section"] == plain["section"]
-    copied = [
+    copied: list[dict[str, Any]] = [
         {
             "heading": paragraph["heading"] if paragraph["heading"] in chat.asked[0]["user"]["headings"] else "other",
             "sentences": [
@@ -115,3 +123,32 @@ def test_evidence_that_holds_nothing_for_the_section_is_not_sent(tmp_path):
     assert (answer["status"], answer["provenance"]["engine"], chat.asked) == ("ok", "deterministic", [])
     live = scripted.answer(AGENT, {"topic": "Stroke", "groundingPack": {"chunks": []}}, tmp_path, chat, mode="LIVE")
     assert (live["error"]["code"], chat.asked) == ("EVIDENCE_REQUIRED", [])
+
+
+_WORDS = st.sampled_from(
+    "stroke bleeding occurred in 12 of 400 patients 24 398 rhythm control 0.49 0.94 not 312 Denmark [r1] lower higher <b> é .".split()
+)
+_QUOTES = st.sampled_from([STROKE, BLEEDING, STROKE[:40], "Stroke", BLEEDING.replace("0.41", "0.14"), "", " "])
+_SENTENCES = st.fixed_dictionaries(
+    {
+        "text": st.one_of(st.lists(_WORDS, min_size=1, max_size=12).map(" ".join), st.sampled_from([STROKE, BLEEDING])),
+        "evidence": st.lists(st.fixed_dictionaries({"chunk_id": st.sampled_from(["r1", "r2", "r3", ""]), "quote": _QUOTES}), min_size=1, max_size=3),
+    }
+)
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(sentences=st.lists(_SENTENCES, min_size=1, max_size=3))
+def test_whatever_a_model_says_no_number_quote_or_chunk_of_its_own_is_in_the_outputs(tmp_path, sentences):
+    inputs = {"outline": ["Stroke", "Bleeding"], "groundingPack": INPUTS["groundingPack"]}
+    texts = {chunk["chunk_id"]: chunk["text"] for chunk in INPUTS["groundingPack"]["chunks"]}
+    draft = {"paragraphs": [{"heading": "Stroke", "sentences": sentences}]}
+    answer = scripted.answer(AGENT, inputs, tmp_path, scripted.Scripted(answers=[draft]))
+    assert answer["status"] in {"ok", "degraded"}
+    assert (answer["status"] == "ok") == (answer["provenance"]["engine"] == "model")
+    for sentence in (sentence for paragraph in answer["outputs"]["paragraphs"] for sentence in paragraph["sentences"]):
+        cited = [texts[quote["chunk_id"]] for quote in sentence["evidence"]]
+        assert cited
+        assert all(text[quote["start"] : quote["end"]] == quote["quote"] != "" for text, quote in zip(cited, sentence["evidence"], strict=True))
+        assert set(re.findall(r"\d+", sentence["text"])) <= set(re.findall(r"\d+", " ".join(cited)))
+        assert not set("[]<>") & set(sentence["text"])

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,11 +17,11 @@ ROE = "The risk ratio for fatigue was 0.75 (95% CI 0.62–0.91)."
 DOE = "The adjusted risk ratio for fatigue was 1.10 (95% CI 0.90 to 1.34)."
 
 
-def quote(key, words):
+def quote(key: str, words: str) -> dict[str, Any]:
     return {"citation_key": key, "field": "abstract", "quote": words}
 
 
-def keys(tmp_path):
+def keys(tmp_path: Path) -> list[str]:
     chat = scripted.Scripted(answers=[{}])
     scripted.answer(AGENT, INPUTS, tmp_path, chat)
     return [paper["citation_key"] for paper in chat.asked[0]["user"]["papers"]]
@@ -54,7 +57,7 @@ def test_a_section_on_verbatim_quotes_is_taken_and_its_references_are_ours(tmp_p
     assert section_checks.dangling(section_checks.cited_keys(outputs["section"]["markdown"]), keys(tmp_path)) is None
 
 
-def changed(good, change):
+def changed(good: Any, change: Callable[[Any], Any]) -> Any:
     draft = copy.deepcopy(good)
     change(draft["paragraphs"][0])
     return draft
@@ -73,7 +76,7 @@ def changed(good, change):
         (lambda one: one["sentences"][0].update(text="The risk ratio for fatigue was not 0.75 (95% CI 0.62–0.91)."), "denies what its quotes affirm"),
         (lambda one: one["sentences"][0].update(text="Fatigue is cured by swimming every day in warm water."), "the quotes do not speak of"),
         (lambda one: one["sentences"][0].update(text="In the Framingham cohort the risk ratio for fatigue was 0.75."), "no quote names 'Framingham'"),
-        (lambda one: one["sentences"][0].update(text="The risk ratio for fatigue was 0.75 [@roe2021]."), "leave citations and brackets out"),
+        (lambda one: one["sentences"][0].update(text="The risk ratio for fatigue was 0.75 [@roe2021]."), "leave citations, brackets and markup out"),
         (lambda one: one.update(heading="Fatigue in 312 adults"), "312 is not in the evidence"),
         (lambda one: one["sentences"][0].update(quotes=[]), "quotes"),
     ],

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from windlass.agents.reference.multilingual_literature import AGENT
@@ -14,7 +16,7 @@ INPUTS = {
 }
 
 
-def drafted(text=ENGLISH, name="de-1"):
+def drafted(text: str = ENGLISH, name: str = "de-1") -> dict[str, Any]:
     return {"translations": [{"id": name, "text": text}]}
 
 
