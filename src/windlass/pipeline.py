@@ -22,12 +22,11 @@ from windlass.errors import AgentError, GivenUp, Refused, Unavailable, WindlassE
 from windlass.infra import files, git, http, instants
 from windlass.infra.completion import see_through
 from windlass.model import Mode, RiskTier
-from windlass.premises import STORE, Needs, Premises, close
+from windlass.premises import STORE, Needs, Premises
 from windlass.records import verify as verifying
 from windlass.records.journal import GateName
 from windlass.records.report import Report
 from windlass.records.run import RunRecord
-from windlass.windows.window import Window
 
 WINDOW, REVIEW, SCREEN, EXTRACT, SYNTHESIZE, CLOSED = "WINDOW", "REVIEW", "SCREEN", "EXTRACT", "SYNTHESIZE", "CLOSED"
 _TITLES = {
@@ -152,16 +151,15 @@ class _Run:
 
     async def through(self) -> None:
         """Open, four steps, close."""
-        held: list[Window] = []
         try:
-            held = await self._open()
+            await self._open()
             await self._steps()
         except WindlassError as failure:
             self._failure = str(failure)
             self.fail_running(str(failure))
         finally:
-            if held:
-                await see_through(self._close(held))
+            if self._premises and self._premises.held:
+                await see_through(self._close(self._premises))
 
     def end(self) -> Outcome:
         """Seal and verify the record."""
@@ -256,25 +254,26 @@ class _Run:
         path = self.record.evidence_directory / f"{gate.lower()}.json"
         return [self.record.artifact(path)] if path.exists() else []
 
-    async def _open(self) -> list[Window]:
+    async def _open(self) -> None:
         if self._premises is None:
-            return []
+            return
         self.record.gate_started(WINDOW, "windlass")
         held = await self._premises.open(self.record.logs_directory, lambda _: None)
         for window in held:
             self.record.window_opened(window.window_id, window.services, instants.stamp(window.deadline))
         ready = [{"type": "service_ready", "service": name, "pass": True} for window in held for name in window.services]
         self.record.gate_finished(WINDOW, "PASS", validations=ready, window_id=held[-1].window_id)
-        return held
 
-    async def _close(self, held: list[Window]) -> None:
-        self.record.gate_started(CLOSED, "windlass")
-        checks: list[dict[str, Any]] = []
-        for window, closed in await close(held):
+    async def _close(self, premises: Premises) -> None:
+        try:
+            self.record.gate_started(CLOSED, "windlass")
+        finally:
+            found = await premises.close()
+        for window, closed in found.closed:
             self.record.window_closed(window.window_id, window.services, state=closed.state, reason=closed.reason)
-            checks += [{"type": "service_stopped", "service": one.service, "pass": one.state == "closed"} for one in closed.results]
-        left = [f"{check['service']} is not gone" for check in checks if not check["pass"]]
-        self.record.gate_finished(CLOSED, "FAIL" if left else "PASS", validations=checks, failure_reason="; ".join(left) or None)
+        reason = "; ".join(found.left) or None
+        self.record.gate_finished(CLOSED, "FAIL" if reason else "PASS", validations=found.checks, failure_reason=reason)
+        self._failure = self._failure or found.complaint or reason
         shutil.rmtree(self.record.logs_directory / STORE, ignore_errors=True)
 
 

@@ -11,9 +11,10 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from windlass import fleet as fleets
 from windlass.errors import InvalidFleet
@@ -56,6 +57,19 @@ class Up:
     window: Window
 
 
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """How the premises were found after they were closed. `left` says what is not gone; empty means that everything is."""
+
+    closed: tuple[tuple[Window, Closed], ...]
+    """The windows whose closing could be observed."""
+    checks: tuple[dict[str, Any], ...]
+    """One per service and one per port, as a record's validations."""
+    left: tuple[str, ...]
+    complaint: str | None
+    """What the closing itself met, if anything."""
+
+
 class Premises:
     """The services of one run. Lives as long as the run."""
 
@@ -68,6 +82,8 @@ class Premises:
         self.agent_tokens = {**needs.agent_tokens, **own}
         self.core = Door()
         self.agents = Door() if needs.fleet_file is None else None
+        self.held: list[Window] = []
+        """What is open: also what came up while something else did not."""
         try:
             self.fleet = self._resolved()
         except BaseException:
@@ -85,24 +101,55 @@ class Premises:
             door.close()
 
     async def open(self, logs: Path, on_up: Callable[[Up], None]) -> list[Window]:
-        """Start everything at once below `logs`, and return when all is ready: the core first, then the fleet.
+        """Start everything at once below `logs`, and return what is held when all is ready: the core first, then the fleet.
 
         Raises NotOpened for what does not come up; whatever did come up is closed then.
         """
         wanted = [(self._orchestrator(logs), self.needs.ttl_sec + _CORE_OUTLIVES_S)]
         if self.agents:
             wanted.append((self._executor(logs, self.agents), self.needs.ttl_sec))
-        opening = [asyncio.create_task(_open_one(service, min(ttl, rules.MAX_TTL_SEC), logs, on_up)) for service, ttl in wanted]
+        opening = [asyncio.create_task(self._open_one(service, min(ttl, rules.MAX_TTL_SEC), logs, on_up)) for service, ttl in wanted]
         try:
             await asyncio.gather(*opening)
         except BaseException:
-            for task in opening:
-                task.cancel()
-            for done in await asyncio.gather(*opening, return_exceptions=True):
-                if isinstance(done, Window):
-                    await see_through(done.close("start_failed"))
+            await see_through(self._take_back(opening))
             raise
-        return [task.result() for task in opening]
+        self.held.sort(key=lambda window: window.services != (CORE,))  # the core first, whichever was up first
+        return self.held
+
+    async def close(self) -> Found:
+        """Close everything at once, and believe only what is observed."""
+        closing = await asyncio.gather(*(window.close("manual") for window in self.held), return_exceptions=True)
+        closed: list[tuple[Window, Closed]] = []
+        checks: list[dict[str, Any]] = []
+        complaints: list[str] = []
+        for window, found in zip(self.held, closing, strict=True):
+            if isinstance(found, BaseException):
+                complaints.append(f"{', '.join(window.services)}: {found}")
+                checks += [{"type": "service_stopped", "service": name, "pass": False, "elapsed_ms": None} for name in window.services]
+                continue
+            closed.append((window, found))
+            checks += [
+                {"type": "service_stopped", "service": one.service, "pass": one.state == "closed", "elapsed_ms": one.elapsed_ms}
+                for one in found.results
+            ]
+        checks += [{"type": "port_closed", "url": door.url, "pass": not door.answers()} for door in self.doors]
+        left = tuple(f"{check.get('service') or check.get('url')} is not gone" for check in checks if not check["pass"])
+        return Found(closed=tuple(closed), checks=tuple(checks), left=left, complaint="; ".join(complaints) or None)
+
+    async def _open_one(self, service: Service, ttl_sec: int, logs: Path, on_up: Callable[[Up], None]) -> None:
+        began = time.perf_counter()
+        window = await windows.open_window([service], ttl_sec, logs / service.name)
+        self.held.append(window)  # before anybody is told: whatever happens from here, it is closed
+        on_up(Up(service=service.name, elapsed_s=time.perf_counter() - began, window=window))
+
+    async def _take_back(self, opening: Sequence[asyncio.Task[None]]) -> None:
+        """Not all came up: end those that still open, and close those that are open."""
+        for task in opening:
+            task.cancel()
+        await asyncio.gather(*opening, return_exceptions=True)
+        opened, self.held = self.held, []
+        await asyncio.gather(*(window.close("start_failed") for window in opened), return_exceptions=True)
 
     def _resolved(self) -> Fleet:
         """The fleet with every endpoint; raises InvalidFleet."""
@@ -142,15 +189,3 @@ class Premises:
             start_timeout_s=60.0,
             listen_fd=descriptor,
         )
-
-
-async def close(held: list[Window]) -> list[tuple[Window, Closed]]:
-    """Close all windows at once, and say of each how it was found."""
-    return list(zip(held, await asyncio.gather(*(window.close("manual") for window in held)), strict=True))
-
-
-async def _open_one(service: Service, ttl_sec: int, logs: Path, on_up: Callable[[Up], None]) -> Window:
-    began = time.perf_counter()
-    window = await windows.open_window([service], ttl_sec, logs / service.name)
-    on_up(Up(service=service.name, elapsed_s=time.perf_counter() - began, window=window))
-    return window

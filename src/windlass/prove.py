@@ -16,17 +16,16 @@ from pathlib import Path
 from typing import Any, Literal
 
 from windlass import __version__
-from windlass.errors import Refused, WindlassError
+from windlass.errors import GivenUp, Refused, WindlassError
 from windlass.infra import git, instants
 from windlass.infra.completion import see_through
-from windlass.premises import CORE, FLEET, STORE, Needs, Premises, Up, close
+from windlass.premises import CORE, FLEET, STORE, Needs, Premises, Up
 from windlass.records import verify as verifying
 from windlass.records.journal import GateName
 from windlass.records.report import Report
 from windlass.records.run import RunRecord
 from windlass.sweep import conduct, plan, probes, stages
 from windlass.sweep.run import Access, OnMoment, Stage
-from windlass.windows.window import Window
 
 WORKFLOW = "prove"
 WINDOW, DISPATCH, EXECUTION, PROOF, CLOSED = "WINDOW", "DISPATCH", "EXECUTION", "PROOF", "CLOSED"
@@ -98,11 +97,17 @@ async def prove(request: Request, tell: Tell, on_moment: OnMoment) -> Outcome:
     with record:
         try:
             await story.open_sweep_close()
+            return story.end()
         except asyncio.CancelledError:
             story.fail_running_gates("interrupted")
             record.complete("CANCELED")
             raise
-        return story.end()
+        except OSError as failure:
+            raise story.unwritable(failure) from failure
+        except Exception:
+            story.fail_running_gates("a bug in Windlass ended the run")
+            record.complete("FAILED")
+            raise
 
 
 class _Story:
@@ -122,6 +127,8 @@ class _Story:
         """Start the record. Everything that can be refused is refused by now."""
         gates = [gate for gate in _TITLES if gate != CLOSED or not self.request.keep_open]
         try:
+            if not str(self.request.out.absolute()).isprintable():
+                raise Refused(f"--out {str(self.request.out)!r}: a record names its directory, and can't name one with such characters")
             self._record = RunRecord.create(
                 self.request.out,
                 root=self.request.out,
@@ -140,18 +147,17 @@ class _Story:
 
     async def open_sweep_close(self) -> None:
         """The three acts. What fails on the way is recorded; nothing that was opened stays open, unless it was asked to."""
-        held: list[Window] = []
         try:
-            held = await self._open()
+            await self._open()
             await self._sweep_and_judge()
         except WindlassError as failure:
             self._failure = str(failure)
             self.fail_running_gates(str(failure))
         finally:
-            if held and not (self.request.keep_open and self._sweep is not None):
-                await see_through(self._close(held))
-            elif held:
-                self._leave_open(held)
+            if self._premises.held and not (self.request.keep_open and self._sweep is not None):
+                await see_through(self._close())
+            elif self._premises.held:
+                self._leave_open()
 
     def end(self) -> Outcome:
         """Seal the record, and verify it as a stranger would, against the head that only this process knows."""
@@ -173,13 +179,19 @@ class _Story:
             failure=self._failure,
         )
 
+    def unwritable(self, failure: OSError) -> GivenUp:
+        """What to say when the record can't be written any more; what was open is closed by then."""
+        reason = f"the record in {self._record.directory} can't be written: {failure.strerror or failure}"
+        return GivenUp(f"{reason}; {self._failure}" if self._failure else reason)
+
     def fail_running_gates(self, reason: str) -> None:
         """Every attempt that still runs has failed, for this reason; what evidence there is belongs to it."""
+        reason = reason.replace(f"{self._record.directory}/", "")  # a record holds no path of this machine
         for attempt in list(self._record.run.running):
             evidence = self._record.evidence("sweep") if attempt.gate != WINDOW else []
             self._record.gate_finished(attempt.gate, "FAIL", validations=[], artifacts=evidence, failure_reason=reason)
 
-    async def _open(self) -> list[Window]:
+    async def _open(self) -> None:
         """Open the premises; the gate is theirs."""
         self._record.gate_started(WINDOW, "windlass")
         held = await self._premises.open(self._record.logs_directory, self._up)
@@ -187,7 +199,6 @@ class _Story:
             self._record.window_opened(window.window_id, window.services, instants.stamp(window.deadline))
         ready = [{"type": "service_ready", "service": name, "pass": True} for window in held for name in window.services]
         self._record.gate_finished(WINDOW, "PASS", validations=ready, window_id=held[-1].window_id)
-        return held
 
     def _up(self, up: Up) -> None:
         facts = {"service": up.service, "agents": len(self._premises.fleet.agents), "deadline": f"{up.window.deadline:%H:%M:%S}Z"}
@@ -238,38 +249,36 @@ class _Story:
             git_commit=self._record.run.started.git_commit,
         )
 
-    async def _close(self, held: list[Window]) -> None:
-        """Close the window and the core, and believe only what is observed."""
+    async def _close(self) -> None:
+        """Close the premises, also where nothing can be written any more."""
         began = time.perf_counter()
-        self._record.gate_started(CLOSED, "windlass")
-        checks: list[dict[str, Any]] = []
-        for window, closed in await close(held):
+        try:
+            self._record.gate_started(CLOSED, "windlass")
+        finally:
+            found = await self._premises.close()
+        for window, closed in found.closed:
             self._record.window_closed(window.window_id, window.services, state=closed.state, reason=closed.reason)
-            checks += [
-                {"type": "service_stopped", "service": one.service, "pass": one.state == "closed", "elapsed_ms": one.elapsed_ms}
-                for one in closed.results
-            ]
-        checks += [{"type": "port_closed", "url": door.url, "pass": not door.answers()} for door in self._premises.doors]
-        left = [f"{check.get('service') or check.get('url')} is not gone" for check in checks if not check["pass"]]
-        audits = self._keep_audits(held)
-        self._record.gate_finished(CLOSED, "FAIL" if left else "PASS", validations=checks, artifacts=audits, failure_reason="; ".join(left) or None)
+        audits = self._keep_audits()
+        reason = "; ".join(found.left) or None
+        self._record.gate_finished(CLOSED, "FAIL" if reason else "PASS", validations=found.checks, artifacts=audits, failure_reason=reason)
         shutil.rmtree(self._record.logs_directory / STORE, ignore_errors=True)
-        self._failure = self._failure or ("; ".join(left) or None)
-        self._say("close", began, {"services": [name for window in held for name in window.services], "left": left})
+        self._failure = self._failure or found.complaint or reason
+        services = [name for window in self._premises.held for name in window.services]
+        self._say("close", began, {"services": services, "left": found.left})
 
-    def _leave_open(self, held: list[Window]) -> None:
+    def _leave_open(self) -> None:
         details = {
-            "deadline": instants.stamp(max(window.deadline for window in held)),
+            "deadline": instants.stamp(max(window.deadline for window in self._premises.held)),
             "urls": {CORE: self._premises.core.url, FLEET: self._premises.agents.url if self._premises.agents else None},
-            "directories": [str(window.state_dir) for window in held],
+            "directories": [str(window.state_dir) for window in self._premises.held],
         }
         self._record.event("KEPT_OPEN", "the services stay open until their deadline", details={"deadline": details["deadline"]})
         self._say("kept open", time.perf_counter(), details)
 
-    def _keep_audits(self, held: list[Window]) -> list[Any]:
+    def _keep_audits(self) -> list[Any]:
         """The chained audits of dispatch and windows become evidence, now that nobody writes them any more."""
         kept = [(self._record.logs_directory / "orchestrator_audit.jsonl", "dispatch_audit.jsonl")]
-        kept += [(window.state_dir / "audit.jsonl", f"window_audit_{window.state_dir.name}.jsonl") for window in held]
+        kept += [(window.state_dir / "audit.jsonl", f"window_audit_{window.state_dir.name}.jsonl") for window in self._premises.held]
         for source, name in kept:
             if source.exists():
                 shutil.copyfile(source, self._record.evidence_directory / name)

@@ -89,8 +89,8 @@ def completion(asked: Mapping[str, Any], choices: Sequence[Mapping[str, Any]]) -
 
 
 def digest(asked: Mapping[str, Any]) -> str:
-    """What a recorded answer is found by: everything that decides it, and nothing that a client's version adds."""
-    decides = {name: asked.get(name) for name in ("model", "messages", "response_format")}
+    """What a recorded answer is found by: model and messages. The schema is left out: its form changes with the versions of Pydantic and LangChain."""
+    decides = {name: asked.get(name) for name in ("model", "messages")}
     return hashlib.sha256(json.dumps(decides, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 
 import click
 
 from windlass import __version__
+from windlass.cli import streams
 from windlass.errors import Refused, WindlassError
 
 COMMANDS = {
@@ -24,6 +26,10 @@ COMMANDS = {
     "window": "Look at a window, or close it.",
 }
 EXIT_FAILED, EXIT_REFUSED, EXIT_INTERRUPTED = 1, 2, 130
+ITEM = "\n  - "
+"""Begins each item of an error that lists several."""
+_LONGEST_LINE = 4000
+"""Columns of one line of an error."""
 
 
 class LazyGroup(click.Group):
@@ -57,7 +63,10 @@ def command() -> None:
 
 def main() -> None:
     """Run the command line and leave with its exit code: 0 done or PASS, 1 failed, 2 refused, 130 interrupted."""
-    sys.exit(_run(sys.argv[1:]))
+    streams.complete()
+    code = _run(sys.argv[1:])
+    streams.settled(sys.stderr)
+    sys.exit(code)
 
 
 def _run(arguments: list[str]) -> int:
@@ -72,21 +81,42 @@ def _run(arguments: list[str]) -> int:
     except click.ClickException as usage:
         return _say(usage.format_message(), EXIT_REFUSED)
     except (click.Abort, KeyboardInterrupt):
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # everything is closed: a second Ctrl-C must not end the ending in a traceback
         return _say("interrupted", EXIT_INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # the reader has left; Python must not complain about it at exit
-        return EXIT_FAILED
     except Refused as refusal:
         return _say(str(refusal), EXIT_REFUSED)
     except WindlassError as failure:
         return _say(str(failure), EXIT_FAILED)
-    except Exception as bug:
+    except Exception as unforeseen:
         if os.environ.get("WINDLASS_TRACEBACK"):
             raise
-        return _say(f"this is a bug in Windlass: {type(bug).__name__}: {bug} (WINDLASS_TRACEBACK=1 shows where)", EXIT_FAILED)
+        return _surroundings(unforeseen) if isinstance(unforeseen, OSError) else _bug(unforeseen)
     return code if isinstance(code, int) else 0
 
 
+def _surroundings(failure: OSError) -> int:
+    """What the machine refused and nobody foresaw: a stream, the working directory, a disk."""
+    if not streams.settled(sys.stdout):
+        return EXIT_FAILED if isinstance(failure, BrokenPipeError) else _say(f"stdout: {failure.strerror}", EXIT_FAILED)
+    try:
+        os.getcwd()  # noqa: PTH109  # help must not pay for pathlib
+    except OSError:
+        return _say("the working directory does not exist any more", EXIT_REFUSED)
+    reason = failure.strerror or str(failure) or type(failure).__name__
+    return _say(f"{failure.filename}: {reason}" if failure.filename else reason, EXIT_FAILED)
+
+
+def _bug(failure: Exception) -> int:
+    return _say(f"this is a bug in Windlass: {type(failure).__name__}: {failure} (WINDLASS_TRACEBACK=1 shows where)", EXIT_FAILED)
+
+
 def _say(message: str, code: int) -> int:
-    click.echo(f"error: {message}", err=True)
+    """Print the error, each of its items on one line of its own: what it repeats may be a stranger's text."""
+    from windlass.infra import escapes
+
+    shown = ITEM.join(escapes.terminal(item, _LONGEST_LINE) for item in message.split(ITEM))
+    try:
+        click.echo(f"error: {shown}", err=True)
+    except OSError:
+        streams.settled(sys.stderr)
     return code

@@ -28,12 +28,28 @@ def allow_many_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 1_048_576) if hard != resource.RLIM_INFINITY else 65_536, hard))
 
 
+PATIENCE_S = 20.0
+"""Seconds that closing in good order may take, before one more signal ends it at once."""
+
+
 async def _watched(work: Coroutine[Any, Any, Result]) -> Result:
+    """The first signal cancels the work; more of them, as of a Ctrl-C pressed twice, cut nothing short that closes in good time."""
     task = asyncio.current_task()
     if task is None:
         raise RuntimeError("no task runs this coroutine")
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    loop = asyncio.get_running_loop()
+    asked_at: list[float] = []
+
+    def stop() -> None:
+        if not asked_at:
+            task.cancel()
+        elif loop.time() > asked_at[0] + PATIENCE_S:
+            raise KeyboardInterrupt
+        asked_at.append(loop.time())
+
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, and a shell's background jobs, ask to be left alone
+            loop.add_signal_handler(number, stop)
     return await work
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import secrets
+import shlex
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from windlass import model
 from windlass.errors import Refused, UnusableRecord
 from windlass.infra import git, instants
 from windlass.sweep import conduct, evidence
+from windlass.sweep.plan import Terms
 
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz0123456789"
 EVIDENCE_IN_RUN = Path("record/evidence/sweep")
@@ -34,16 +37,17 @@ def standalone(directory: Path, *, keep_bodies: bool) -> conduct.Place:
         directory=directory,
         bodies=bodies,
         bodies_from_directory="bodies",
-        show=f"windlass sweep show {directory}",
+        show=f"windlass sweep show {shlex.quote(str(directory))}",
         git_commit=git.head_commit(Path.cwd()),
     )
 
 
-def committed(directory: Path) -> tuple[str, str]:
-    """The id and nonce that a begun sweep committed to; raises UnusableRecord where none was begun."""
+def committed(directory: Path) -> tuple[str, str, Terms]:
+    """The id, nonce and terms that a begun sweep committed to; raises UnusableRecord where none was begun."""
     expectation: Any = evidence.read_json(directory / evidence.EXPECTATION)
     try:
-        return expectation["sweep_id"], expectation["nonce"]
+        terms = Terms(gate=expectation["gate"], mode=expectation["mode"], risk_tier=expectation["risk_tier"])
+        return expectation["sweep_id"], expectation["nonce"], terms
     except (KeyError, TypeError) as failure:
         raise UnusableRecord(f"{directory / evidence.EXPECTATION}: is not the expectation of a sweep") from failure
 
@@ -65,6 +69,11 @@ def found(where: str, state: Path) -> Path:
     if os.sep not in where:
         candidates += [state / "prove" / where / EVIDENCE_IN_RUN, state / "sweeps" / where, Path("orchestration/runs") / where / EVIDENCE_IN_RUN]
     for directory in candidates:
-        if (directory / evidence.EXPECTATION).is_file() or (directory / evidence.SWEEP).is_file():
+        try:
+            there = (directory / evidence.EXPECTATION).is_file() or (directory / evidence.SWEEP).is_file()
+        except (OSError, ValueError):  # a name that no file can have
+            continue
+        if there:
             return directory
-    raise Refused(f"{where}: no evidence of a sweep there; looked in {', '.join(str(path) for path in candidates)}")
+    looked = ", ".join(model.clip(str(path), 200) for path in candidates)
+    raise Refused(f"{model.clip(where, 200)}: no evidence of a sweep there; looked in {looked}")

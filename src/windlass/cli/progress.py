@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -17,7 +18,12 @@ _STAGES: tuple[Stage, ...] = ("dispatch", "execute", "prove")  # not from sweep.
 
 
 class SweepProgress:
-    """A bar on stderr per stage. Lives as long as the sweep; draws nothing when stderr is no terminal."""
+    """A bar on stderr per stage. Lives as long as the sweep; draws nothing when stderr is no terminal.
+
+    A terminal that is gone and a reader who has left are no matter of the sweep: `unheard` says afterwards why a line was not printed.
+    """
+
+    unheard: OSError | None = None
 
     def __init__(self, stages: int, total: int = 0) -> None:
         self._total = total
@@ -39,16 +45,21 @@ class SweepProgress:
     def print(self, line: str) -> None:
         """A line of the story, in place of the bars."""
         self._clear()
-        click.echo(line)
+        if self.unheard is None:
+            try:
+                click.echo(line)
+            except OSError as failure:
+                self.unheard = failure
 
     def __call__(self, moment: Moment) -> None:
         """A cell has left a stage."""
         self._failed[moment.stage] += not moment.passed
-        if self._progress is None and sys.stderr.isatty():
-            self._draw()
-        if self._progress and moment.stage in self._bars:
-            failed = self._failed[moment.stage]
-            self._progress.update(self._bars[moment.stage], advance=1, note=f"[red]{failed} failed[/red]" if failed else "")
+        with contextlib.suppress(OSError):
+            if self._progress is None and sys.stderr.isatty():
+                self._draw()
+            if self._progress and moment.stage in self._bars:
+                failed = self._failed[moment.stage]
+                self._progress.update(self._bars[moment.stage], advance=1, note=f"[red]{failed} failed[/red]" if failed else "")
 
     def _draw(self) -> None:
         from rich.console import Console
@@ -66,6 +77,7 @@ class SweepProgress:
         self._progress.start()
 
     def _clear(self) -> None:
-        if self._progress:
-            self._progress.stop()
+        with contextlib.suppress(OSError):
+            if self._progress:
+                self._progress.stop()
         self._progress, self._bars = None, {}

@@ -90,14 +90,13 @@ def command(
     with SweepProgress(stages=3) as progress:
         teller = _Teller(progress, silent=as_json)
         outcome = loop.run(prove.prove(request, teller, progress))
-    if as_json:
-        click.echo(orjson.dumps(_document(outcome), option=orjson.OPT_INDENT_2))
-    else:
-        for line in _ending(outcome):
-            click.echo(line)
+    for line in [orjson.dumps(_document(outcome), option=orjson.OPT_INDENT_2).decode()] if as_json else _ending(outcome):
+        progress.print(line)
     step_summary = os.environ.get("GITHUB_STEP_SUMMARY")
     if step_summary and outcome.sweep:
         conduct.append_step_summary(Path(step_summary), outcome.sweep)
+    if progress.unheard is not None:
+        raise progress.unheard
     return 0 if outcome.passed else 1
 
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--concurrency", type=click.IntRange(1, 4096), default=16, show_default=True, help="Requests in flight.")
 @click.option("--timeout", type=float, help="Seconds that one request may take [TIMEOUT_SECS, 120].")
 @click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Evidence directory; <state dir>/sweeps/<sweep id> without it.")
-@click.option("--resume", is_flag=True, help="Complete the sweep that --out holds (or the newest unfinished one).")
+@click.option("--resume", is_flag=True, help="Complete the sweep that --out holds (or the newest unfinished one), on its own terms.")
 @click.option("--keep-bodies", is_flag=True, help="Let bodies be committed with the evidence; git ignores them otherwise.")
 @click.option("--allow-probe-code", is_flag=True, help="Import the probes that the fleet file names: somebody's code runs here.")
 @click.option("--json", "as_json", is_flag=True, help="Print sweep.json on stdout, nothing else.")
@@ -64,11 +64,6 @@ def command(
 
     found = settings.Settings.load(Path.cwd())
     fleet = fleets.with_every_endpoint(fleets.resolved(found, file, agents_url))
-    terms = plan.Terms(
-        gate=gate,  # type: ignore[arg-type]  # click's Choice allows only these words
-        mode=found.choice(settings.MODE, ("DEMO", "LIVE"), mode),  # type: ignore[arg-type]  # as above
-        risk_tier=found.choice(settings.RISK_TIER, ("PHI", "SENSITIVE", "NON_SENSITIVE"), risk_tier),  # type: ignore[arg-type]  # as above
-    )
     try:
         url = addresses.base_url(found.required(settings.ORCHESTRATOR_URL, orchestrator_url))
     except ValueError as failure:
@@ -82,12 +77,17 @@ def command(
     )
     sweeps = Path(found.required(settings.STATE_DIR)) / "sweeps"
     directory = out or (places.newest_unfinished(sweeps) if resume else None)
-    if resume:
-        if directory is None:
-            raise Refused(f"--resume: there is no unfinished sweep below {sweeps}; name one with --out")
-        sweep_id, nonce = places.committed(directory)
+    if resume and directory is None:
+        raise Refused(f"--resume: there is no unfinished sweep below {sweeps}; name one with --out")
+    if resume and directory is not None:
+        sweep_id, nonce, terms = places.committed(directory)
     else:
         sweep_id, nonce = places.new_id(instants.now()), os.urandom(16).hex()
+        terms = plan.Terms(
+            gate=gate,  # type: ignore[arg-type]  # click's Choice allows only these words
+            mode=found.choice(settings.MODE, ("DEMO", "LIVE"), mode),  # type: ignore[arg-type]  # as above
+            risk_tier=found.choice(settings.RISK_TIER, ("PHI", "SENSITIVE", "NON_SENSITIVE"), risk_tier),  # type: ignore[arg-type]  # as above
+        )
     place = places.standalone(directory or sweeps / sweep_id, keep_bodies=keep_bodies)
     probe_for = probes.finder(allow_code=allow_probe_code)
     return _sweep(

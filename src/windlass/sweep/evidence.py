@@ -107,11 +107,14 @@ class Evidence:
         return None if item is None else [item]
 
     def _write_body(self, digest: str, content: bytes) -> None:
-        descriptor = os.open(self.bodies / digest, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+        """Put the body in its place whole: one that a kill or a full disk cut short would look like damage."""
+        draft = self.bodies / f".{digest}.tmp"
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         try:
             files.write_all(descriptor, content)
         finally:
             os.close(descriptor)
+        draft.rename(self.bodies / digest)
 
 
 def begin(directory: Path, bodies: Path, expectation: Mapping[str, Any], fleet: bytes) -> str:

@@ -79,7 +79,8 @@ async def close_directory(
     """Close the window in this directory and say how it was found; a window that is closed stays as it was closed.
 
     Safe when several processes close at once: one does, the others wait and get its answer. With `window_id`, a later window in the
-    same directory is left alone. Raises Refused where no window was ever opened, Unavailable when another closer does not come to an end.
+    same directory is left alone. Raises Refused where no window was ever opened, Unavailable when another closer does not come to an end,
+    and OSError, after the services were stopped, where that can't be written.
     """
     place = absolute(state_dir)
     first = await asyncio.to_thread(view.read, place)
@@ -97,9 +98,11 @@ async def _close(state_dir: Path, written: View, reason: Reason, clock: instants
     before = await asyncio.to_thread(_status, state_dir)
     if _expired(before.services):
         reason = "ttl_expired"  # the keepers were first: that is why it closed
-    await audit.note("window.closing", reason=reason, state=before.state)
-    await asyncio.to_thread(view.write, state_dir, replace(written, state="closing"))
-    results, free = await _stop_all(state_dir, written)
+    try:
+        await audit.note("window.closing", reason=reason, state=before.state)
+        await asyncio.to_thread(view.write, state_dir, replace(written, state="closing"))
+    finally:  # a full disk must not keep a service alive
+        results, free = await _stop_all(state_dir, written)
     for result in results:
         await audit.note("service.stopped", **_entry(result))
     sound = free and all(result.state == "closed" for result in results)

@@ -21,6 +21,7 @@ _ATTEMPTS = 10
 
 async def claim(state_dir: Path) -> int | None:
     """Take the window's lock: a descriptor to pass on and close, or None when a window is held there."""
+    os.close(os.open(state_dir / "closing.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))  # now: on a disk that is full later, closing can't
     for _ in range(_ATTEMPTS):  # a look by `is_held` takes the lock for a moment
         if (descriptor := _try(state_dir / "window.lock", fcntl.LOCK_EX)) is not None:
             return descriptor
