@@ -62,12 +62,17 @@ class DispatchAnswer(_Body):
 
 
 class Budgets(BaseModel):
-    """What a run may use: milliseconds of wall time, tokens of 4 bytes of output JSON each. Others are reported back as not enforced."""
+    """What a run may use; others than these are reported back as not enforced.
+
+    `timeout_ms`: wall time. `max_output_tokens`: output JSON in tokens of 4 bytes. `max_model_calls`: of a chat model; with 0 the
+    deterministic engine answers.
+    """
 
     model_config = ConfigDict(extra="allow", strict=True)
 
     timeout_ms: Annotated[int, Field(ge=1, le=3_600_000)] | None = None
     max_output_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    max_model_calls: Annotated[int, Field(ge=0, le=2)] | None = None
 
     @property
     def unenforced(self) -> tuple[str, ...]:

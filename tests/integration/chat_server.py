@@ -89,7 +89,7 @@ def completion(asked: Mapping[str, Any], choices: Sequence[Mapping[str, Any]]) -
 
 
 def digest(asked: Mapping[str, Any]) -> str:
-    """What a recorded answer is found by: model and messages. The schema is left out: its form changes with the versions of Pydantic and LangChain."""
+    """What a recorded answer is found by: model and messages. The schema is left out: its form changes with versions of Pydantic."""
     decides = {name: asked.get(name) for name in ("model", "messages")}
     return hashlib.sha256(json.dumps(decides, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 

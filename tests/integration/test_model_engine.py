@@ -146,6 +146,15 @@ def degraded(answer: dict[str, Any], because: str) -> None:
     assert not any(foreign in text for foreign in ("roe1999", "0.57", "312"))
 
 
+def test_a_caller_says_how_often_the_model_may_be_asked(tmp_path: Path) -> None:
+    answered, served = asked(tmp_path, provider.says(GOOD), budgets={"max_model_calls": 0}, risk_tier="PHI")
+    assert (answered["status"], answered["provenance"]["engine"], answered["warnings"]) == ("ok", "deterministic", [])
+    assert served.asked == [], "nothing is sent, so protected text may be worked on"
+    answered, served = asked(tmp_path, provider.says(HALLUCINATED_ID), budgets={"max_model_calls": 1})
+    degraded(answered, "there is no paper 'roe1999'")
+    assert len(served.asked) == 1
+
+
 @pytest.mark.parametrize("answer", [provider.says(GOOD), provider.calls(json.dumps(GOOD))], ids=["structured output", "tool call"])
 def test_a_draft_that_holds_is_the_answer(tmp_path: Path, answer: provider.Answer) -> None:
     answered, served = asked(tmp_path, answer)

@@ -27,6 +27,7 @@ class Call:
     context: Context
     task_type: str
     max_output_tokens: int | None
+    max_model_calls: int
 
 
 class State(TypedDict, total=False):
@@ -90,7 +91,8 @@ def _node(step: Step[Any]) -> Callable[[State, Runtime[Call]], State]:
 
 def _admitting(allowed: Allowed) -> Callable[[State, Runtime[Call]], State]:
     def node(_state: State, runtime: Runtime[Call]) -> State:
-        allowed.admit(runtime.context.task_type, runtime.context.context.risk_tier)
+        if runtime.context.max_model_calls:
+            allowed.admit(runtime.context.task_type, runtime.context.context.risk_tier)
         return {}
 
     return node
@@ -100,6 +102,8 @@ def _asking(agent: Agent[Any], engine: ModelEngine[Any], allowed: Allowed) -> Ca
     async def node(state: State, runtime: Runtime[Call]) -> State:
         call = runtime.context
         call.context.check()
+        if not call.max_model_calls:
+            return {}
         allowed.admit(call.task_type, call.context.risk_tier)  # again, beside the sending: no other order of nodes may send what was not admitted
         ask = model_turn.Ask(
             agent=agent,
@@ -108,6 +112,7 @@ def _asking(agent: Agent[Any], engine: ModelEngine[Any], allowed: Allowed) -> Ca
             work=state.get("work", {}),
             context=call.context,
             max_output_tokens=call.max_output_tokens,
+            turns=call.max_model_calls,
         )
         turned = await model_turn.turn(ask, allowed.chat)
         tokens, before = dict(turned.tokens), state.get("warnings", [])

@@ -26,6 +26,7 @@ BYTES_PER_TOKEN = 4
 MOST_MATERIAL = 400_000
 """Bytes of material that a model is given; an agent with more answers by itself."""
 TURNS = 2
+"""How often a model is asked, where `budgets.max_model_calls` does not say less."""
 _SHARE_OF_TIME = 0.9
 """Of what is left of the run: the rest is for checking the draft, and for the fallback's way out."""
 _COMPLAINTS_SHOWN = 5
@@ -61,6 +62,8 @@ class Ask:
     work: Mapping[str, Any]
     context: Context
     max_output_tokens: int | None
+    turns: int = TURNS
+    """How often the model may be asked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +89,7 @@ async def turn(asked: Ask, chat: Chat) -> Turned:
     tokens: dict[str, int] = {}
     faults: list[str] = []
     user = shown.decode()
-    for _attempt in range(TURNS):
+    for _attempt in range(asked.turns):
         try:
             reply = await _reply(asked, chat, user)
         except AgentError as failure:

@@ -91,6 +91,7 @@ def _call(agent: Agent[Any], request: model.RunRequest, store: Path, live: Live 
         context=context,
         task_type=request.task_type,
         max_output_tokens=request.budgets.max_output_tokens,
+        max_model_calls=model_turn.TURNS if request.budgets.max_model_calls is None else request.budgets.max_model_calls,
     )
 
 

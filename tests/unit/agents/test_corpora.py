@@ -114,7 +114,7 @@ class Library:
 
     def __init__(self, **answers: Any) -> None:
         self.asked: list[str] = []
-        self._answers = {
+        self._answers: dict[str, bytes] = {
             "esearch": orjson.dumps({"esearchresult": {"idlist": ["31000001"]}}),
             "efetch": PUBMED.encode(),
             "works": orjson.dumps(OPENALEX),

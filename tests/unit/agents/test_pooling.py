@@ -25,8 +25,8 @@ def effect(measure: Measure, estimate: float, low: float | None, high: float | N
 @pytest.mark.parametrize("seed", range(5))
 def test_pooling_agrees_with_statsmodels(measure, seed):
     import numpy as np
-    from scipy import stats  # type: ignore[import-untyped]  # no stubs are installed
-    from statsmodels.stats.meta_analysis import combine_effects  # type: ignore[import-untyped]  # it publishes no types
+    from scipy import stats
+    from statsmodels.stats.meta_analysis import combine_effects
 
     rng = random.Random(seed)
     effects, points, variances = [], [], []

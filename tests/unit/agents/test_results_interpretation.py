@@ -176,7 +176,7 @@ def test_the_probe_notices_work_that_is_skipped(tmp_path, step, change):
 @given(st.lists(st.lists(st.floats(-1e12, 1e12), min_size=2, max_size=4), min_size=2, max_size=3), st.floats(0, 1e12))
 def test_no_values_however_large_or_small_break_the_computation(tmp_path_factory, samples, sd):
     groups = [{"values": values} for values in samples]
-    results = [
+    results: list[dict[str, Any]] = [
         {"kind": "means", "groups": groups, "reported": {"p": 0.04, "ci": [1, 2]}},
         {"kind": "one_sample", "group": groups[0]},
         {"kind": "means", "groups": [{"n": 3, "mean": samples[0][0], "sd": sd}, {"n": 9, "mean": 0, "sd": sd}], "reported": {"p": 0.04}},
