@@ -18,7 +18,7 @@ from windlass.errors import AgentError
 
 
 def context(store: Path, **more: Any) -> Context:
-    fields = {
+    fields: dict[str, Any] = {
         "request_id": "r",
         "mode": "DEMO",
         "risk_tier": "NON_SENSITIVE",
