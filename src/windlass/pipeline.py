@@ -134,6 +134,8 @@ class _Run:
         self._failure: str | None = None
         self._prisma: Mapping[str, Any] | None = None
         self._section: str | None = None
+        self._noted = ""
+        """What a person should know of the task that ended last, beside its check."""
         gates = [gate for gate in _TITLES if premises or gate not in {WINDOW, CLOSED}]
         try:
             self.record = RunRecord.create(
@@ -233,26 +235,33 @@ class _Run:
             )
         result = _result(task_type, answer)
         self._keep(gate, {"task_type": task_type, "result": result})
-        if result.get("status") != "ok":
+        if result.get("status") not in {"ok", "degraded"} or not isinstance(result.get("outputs"), dict):
             error = result.get("error") or {}
             raise GivenUp(f"{task_type}: {error.get('code', result.get('status'))}: {error.get('message', 'no outputs')}")
+        self._noted = f"   (degraded: {(result.get('warnings') or [''])[0]!s})" if result["status"] == "degraded" else ""
         outputs: dict[str, Any] = result["outputs"]
         return outputs
 
     def _judge(self, gate: str, reason: str | None, said: str) -> None:
         check = {"type": "hand_over", "name": gate.lower(), "pass": reason is None, "said": reason or said}
         self.record.gate_finished(gate, "FAIL" if reason else "PASS", validations=[check], artifacts=self._evidence(gate), failure_reason=reason)
-        self._tell(Step(gate=gate, passed=reason is None, said=reason or said))
+        self._tell(Step(gate=gate, passed=reason is None, said=(reason or said) + self._noted))
         if reason:
             raise GivenUp(f"{_TITLES[gate]}: {reason}")
 
     def _keep(self, gate: str, answer: Mapping[str, Any]) -> None:
-        path = self.record.evidence_directory / f"{gate.lower()}.json"
+        path = self._answer(gate)
+        path.parent.mkdir(exist_ok=True)
         files.replace(path, orjson.dumps(answer, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
     def _evidence(self, gate: str) -> list[Any]:
-        path = self.record.evidence_directory / f"{gate.lower()}.json"
+        path = self._answer(gate)
         return [self.record.artifact(path)] if path.exists() else []
+
+    def _answer(self, gate: str) -> Path:
+        """Where a task's answer is kept: in the record, unless it may hold what must not be committed; the record has its hash in any case."""
+        open_to_all = self._request.risk_tier == "NON_SENSITIVE"
+        return (self.record.evidence_directory if open_to_all else self.record.logs_directory / "answers") / f"{gate.lower()}.json"
 
     async def _open(self) -> None:
         if self._premises is None:

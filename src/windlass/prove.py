@@ -221,7 +221,7 @@ class _Story:
         for gate in (DISPATCH, EXECUTION, PROOF):
             self._judge(gate, sweep)
         self._sweep = sweep
-        self._say("sweep", began, {"sweep": sweep})
+        self._say("sweep", began, {"sweep": sweep, "by": sorted({cell.by for cell in planned.cells})})
 
     def _next_gate(self, stage: Stage) -> None:
         """The gate of the next stage begins when every cell has left the one before."""

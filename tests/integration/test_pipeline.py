@@ -77,6 +77,18 @@ def test_a_refusal_of_an_agent_stops_the_pipeline_and_is_named(tmp_path: Path, p
     }
 
 
+def test_answers_about_protected_papers_stay_out_of_the_record_which_keeps_their_hashes(tmp_path: Path, papers: Path) -> None:
+    done = run(tmp_path, "--input", str(papers), "--question", QUESTION, "--risk-tier", "PHI", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    (directory,) = (tmp_path / "out").glob("run_*")
+    assert sorted(path.name for path in (directory / "logs/answers").iterdir()) == ["extract.json", "review.json", "screen.json", "synthesize.json"]
+    title = json.loads(papers.read_text().splitlines()[0])["title"]
+    assert [path for path in (directory / "record").rglob("*") if path.is_file() and title in path.read_text()] == []
+    gates = json.loads((directory / "record/RUN.json").read_text())["gates"]
+    assert all(gate["attempts"][0]["artifacts"][0]["sha256"] for gate in gates if gate["gate"] in {"REVIEW", "SCREEN", "EXTRACT", "SYNTHESIZE"})
+    assert verify.verify(directory).problems == ()
+
+
 @pytest.mark.parametrize(
     ("options", "named"),
     [

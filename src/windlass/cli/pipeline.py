@@ -110,12 +110,13 @@ def _criteria(file: Path | None, question: str) -> dict[str, Any]:
 
 
 def _ending(outcome: Outcome) -> list[str]:
+    from windlass.cli.runs import near
     from windlass.infra import escapes
 
     lines = [escapes.terminal(f"  FAIL       {outcome.failure}")] if outcome.failure else []
     if outcome.section is not None:
-        lines.append(f"section     {outcome.directory / 'logs/section.md'}")
-    lines.append(f"record      {outcome.directory / 'record'}  ({outcome.report.verdict})")
+        lines.append(f"section     {near(outcome.directory) / 'logs/section.md'}")
+    lines.append(f"record      {near(outcome.directory) / 'record'}  ({outcome.report.verdict})")
     return [*lines, f"PIPELINE: {'PASS' if outcome.passed else 'FAIL'}"]
 
 

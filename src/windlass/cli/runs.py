@@ -9,12 +9,17 @@ from windlass import settings
 from windlass.errors import Refused
 
 
+def near(path: Path) -> Path:
+    """The path as a person would type it from here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
 def found(where: str) -> Path:
     """The path itself where it exists, or the directory of the run with this id; raises Refused that lists where it was looked for."""
     if Path(where).exists():
         return Path(where)
     state = Path(settings.Settings.load(Path.cwd()).required(settings.STATE_DIR))
-    candidates = [state / "prove" / where, Path("orchestration/runs") / where] if os.sep not in where else []
+    candidates = [state / "prove" / where, state / "pipelines" / where, Path("orchestration/runs") / where] if os.sep not in where else []
     for directory in candidates:
         if directory.is_dir():
             return directory
