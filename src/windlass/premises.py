@@ -29,9 +29,9 @@ from windlass.windows.window import Closed, Window
 CORE, FLEET = "orchestrator", "fleet"
 STORE = "store"
 """Below the logs: what the agents keep; whoever opened the premises removes it."""
-_CORE_OUTLIVES_S = 30
+_CORE_OUTLIVES_S = 3
 """Seconds by which the orchestrator's own deadline lies behind that of the agents it routes to."""
-_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "SSL_CERT_FILE")
+_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "SSL_CERT_FILE")
 
 
 @dataclass(frozen=True, kw_only=True)

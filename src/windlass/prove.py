@@ -128,7 +128,7 @@ class _Story:
         gates = [gate for gate in _TITLES if gate != CLOSED or not self.request.keep_open]
         try:
             if not str(self.request.out.absolute()).isprintable():
-                raise Refused(f"--out {str(self.request.out)!r}: a record names its directory, and can't name one with such characters")
+                raise Refused(f"--out {str(self.request.out.absolute())!r}: a record names its directory, and can't name one with such characters")
             self._record = RunRecord.create(
                 self.request.out,
                 root=self.request.out,

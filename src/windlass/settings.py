@@ -6,7 +6,9 @@ which is a file that gets committed.
 
 from __future__ import annotations
 
+import io
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -72,6 +74,10 @@ ALL = (
     *FOR_PROVIDERS,
 )
 
+_TOML = "windlass.toml"
+_LARGEST = 1024 * 1024
+_OURS = re.compile(rf"\b(?:{'|'.join(setting.variable for setting in ALL)}|WINDLASS_\w+)\b")
+
 
 class Settings:
     """The settings of one command, read once. Lives as long as the command."""
@@ -83,7 +89,7 @@ class Settings:
     @classmethod
     def load(cls, directory: Path) -> Settings:
         """Read the environment, `.env` and `windlass.toml` of a directory; raises Refused that names the file."""
-        return cls({**_dotenv(directory / ".env"), **os.environ}, _toml(directory / "windlass.toml"))
+        return cls({**_dotenv(directory / ".env"), **os.environ}, _toml(directory / _TOML))
 
     def variable(self, name: str) -> str | None:
         """The value of a variable that has no setting of its own (a fleet file's `token_env`), blank counting as absent."""
@@ -121,24 +127,60 @@ class Settings:
         return number
 
     def _placed(self, setting: Setting) -> str | None:
+        if setting.place is None:
+            return None
         found: Any = self._file
-        for part in (setting.place or "").split("."):
-            found = found.get(part) if isinstance(found, Mapping) else None
-        return None if found is None or setting.place is None else str(found)
+        *tables, _ = parts = setting.place.split(".")
+        for depth, part in enumerate(parts):
+            if not isinstance(found, Mapping):
+                raise Refused(f"{_TOML}: {'.'.join(tables[:depth])} is not a table")
+            found = found.get(part)
+            if found is None:
+                return None
+        if isinstance(found, bool) or not isinstance(found, str | int | float) or "\0" in str(found):
+            raise Refused(f"{_TOML}: {setting.place} must be a string or a number")
+        return str(found)
 
 
 def _dotenv(path: Path) -> dict[str, str]:
-    if not path.is_file():
+    text = _text(path)
+    if text is None:
         return {}
-    import dotenv  # noqa: PLC0415  # only where there is a .env
+    from dotenv import parser  # noqa: PLC0415  # only where there is a .env
 
-    return {name: value for name, value in dotenv.dotenv_values(path, interpolate=False).items() if value is not None}
+    values: dict[str, str] = {}
+    for line in parser.parse_stream(io.StringIO(text)):
+        if line.error and _OURS.search(line.original.string):  # other lines may be meant for other programs
+            raise Refused(f"{path}: line {line.original.line} can't be read as NAME=value")
+        if line.key is not None and line.value is not None:
+            values[line.key] = line.value
+    return values
 
 
 def _toml(path: Path) -> dict[str, Any]:
-    if not path.is_file():
+    text = _text(path)
+    if text is None:
         return {}
     try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as failure:
         raise Refused(f"{path}: is not TOML: {failure}") from failure
+
+
+def _text(path: Path) -> str | None:
+    """The text of a small file, None where there is none; raises Refused that names the file."""
+    try:
+        if not path.is_file():
+            return None
+        with path.open("rb") as file:
+            content = file.read(_LARGEST + 1)
+    except OSError as failure:
+        raise Refused(f"{path}: can't be read: {failure.strerror}") from failure
+    if len(content) > _LARGEST:
+        raise Refused(f"{path}: is larger than {_LARGEST} bytes")
+    if b"\0" in content:
+        raise Refused(f"{path}: holds a NUL character")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as failure:
+        raise Refused(f"{path}: is not UTF-8: {failure}") from failure

@@ -80,7 +80,9 @@ def _run(arguments: list[str]) -> int:
         return EXIT_REFUSED
     except click.ClickException as usage:
         return _say(usage.format_message(), EXIT_REFUSED)
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as stopped:
+        if isinstance(stopped.__cause__, EOFError):  # click takes it for the end of a person's input, and we ask nobody
+            return _bug(stopped.__cause__)
         signal.signal(signal.SIGINT, signal.SIG_IGN)  # everything is closed: a second Ctrl-C must not end the ending in a traceback
         return _say("interrupted", EXIT_INTERRUPTED)
     except Refused as refusal:

@@ -8,7 +8,11 @@ from typing import Any
 import click
 
 from windlass import settings
+from windlass.cli.paths import GivenPath
 from windlass.errors import Refused
+
+_LARGEST_INPUTS = 32 * 1024 * 1024
+"""Bytes; what no agent of ours would read."""
 
 
 @click.group()
@@ -46,7 +50,7 @@ def listed(as_json: bool) -> None:
 
 @command.command()
 @click.argument("targets", metavar="URL=TASK...", nargs=-1, required=True)
-@click.option("--inputs", "file", type=click.Path(path_type=Path, dir_okay=False), help="JSON file with inputs that the agent can do.")
+@click.option("--inputs", "file", type=GivenPath(dir_okay=False), help="JSON file with inputs that the agent can do.")
 @click.option("--timeout", type=float, help="Seconds that one request may take [TIMEOUT_SECS, 120].")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def check(targets: tuple[str, ...], file: Path | None, timeout: float | None, as_json: bool) -> int:
@@ -59,11 +63,13 @@ def check(targets: tuple[str, ...], file: Path | None, timeout: float | None, as
     import orjson
 
     from windlass.cli import loop
-    from windlass.infra import escapes
+    from windlass.infra import bearer, escapes
     from windlass.sweep import conformance
 
     found = settings.Settings.load(Path.cwd())
     token, seconds = found.text(settings.AGENT_TOKEN), found.seconds(settings.TIMEOUT_SECS, timeout)
+    if token is not None:
+        bearer.usable(settings.AGENT_TOKEN.variable, token)
     subjects = [_subject(target, file, token, seconds) for target in targets]
     results = [(subject, loop.run(conformance.check(subject))) for subject in subjects]
     if as_json:
@@ -100,11 +106,19 @@ def _inputs(file: Path | None, task_type: str) -> dict[str, Any] | None:
         agent = catalogue.by_task().get(task_type)
         return dict(agent.example) if agent else None
     try:
-        inputs = orjson.loads(file.read_bytes())
+        with file.open("rb") as opened:
+            content = opened.read(_LARGEST_INPUTS + 1)
     except OSError as failure:
         raise Refused(f"--inputs {file}: {failure.strerror}") from failure
+    if len(content) > _LARGEST_INPUTS:
+        raise Refused(f"--inputs {file}: is larger than {_LARGEST_INPUTS} bytes")
+    try:
+        inputs = orjson.loads(content)
+        orjson.dumps(inputs)
     except orjson.JSONDecodeError as failure:
         raise Refused(f"--inputs {file}: is not JSON: {failure}") from failure
+    except orjson.JSONEncodeError as failure:
+        raise Refused(f"--inputs {file}: is nested too deeply to be sent") from failure
     if not isinstance(inputs, dict):
         raise Refused(f"--inputs {file}: must be a JSON object")
     return inputs

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from windlass import settings
+from windlass.cli.paths import GivenPath
 from windlass.errors import Refused
 
 if TYPE_CHECKING:
@@ -20,10 +21,10 @@ def command() -> None:
 
 
 @command.command()
-@click.option("--input", "file", type=click.Path(path_type=Path), required=True, help="Papers: .jsonl, .ris, .bib or PubMed .xml.")
+@click.option("--input", "file", type=GivenPath(), required=True, help="Papers: .jsonl, .ris, .bib or PubMed .xml.")
 @click.option("--question", help="The research question; without it, the words that most titles share.")
-@click.option("--criteria", type=click.Path(path_type=Path), help="JSON file with the screen's criteria; without it, any word of the question.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Directory of runs; <state dir>/pipelines without it.")
+@click.option("--criteria", type=GivenPath(), help="JSON file with the screen's criteria; without it, any word of the question.")
+@click.option("--out", type=GivenPath(file_okay=False), help="Directory of runs; <state dir>/pipelines without it.")
 @click.option("--orchestrator-url", help="Use an orchestrator that stands already, with WORKER_SERVICE_TOKEN; without it, one is opened and closed.")
 @click.option("--mode", type=click.Choice(["DEMO", "LIVE"]), help="[MODE, DEMO]")
 @click.option("--risk-tier", type=click.Choice(["PHI", "SENSITIVE", "NON_SENSITIVE"]), help="[RISK_TIER, NON_SENSITIVE]")

@@ -65,6 +65,8 @@ def _finished(directory: Path) -> bool:
 
 def found(where: str, state: Path) -> Path:
     """The evidence directory that a path, a run id or a sweep id means; raises Refused that lists where it was looked for."""
+    if not where:
+        raise Refused("the sweep to look at is empty; give a run id, a sweep id or a directory")
     candidates = [Path(where), Path(where) / EVIDENCE_IN_RUN, Path(where) / "evidence/sweep"]
     if os.sep not in where:
         candidates += [state / "prove" / where / EVIDENCE_IN_RUN, state / "sweeps" / where, Path("orchestration/runs") / where / EVIDENCE_IN_RUN]

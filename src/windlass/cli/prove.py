@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from windlass import settings
+from windlass.cli.paths import GivenPath
 
 if TYPE_CHECKING:
     from windlass.cli.progress import SweepProgress
@@ -18,8 +19,8 @@ _TIMEOUT_S = 30.0
 
 
 @click.command()
-@click.option("--fleet", "file", type=click.Path(path_type=Path), help="Prove a stranger's fleet: its agents are called, never started or stopped.")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Directory of runs; <state dir>/prove without it.")
+@click.option("--fleet", "file", type=GivenPath(), help="Prove a stranger's fleet: its agents are called, never started or stopped.")
+@click.option("--out", type=GivenPath(file_okay=False), help="Directory of runs; <state dir>/prove without it.")
 @click.option("--ttl", type=int, default=300, show_default=True, help="Seconds after which everything closes by itself, whatever happens.")
 @click.option("--mode", type=click.Choice(["DEMO", "LIVE"]), help="[MODE, DEMO]")
 @click.option("--risk-tier", type=click.Choice(["PHI", "SENSITIVE", "NON_SENSITIVE"]), help="[RISK_TIER, NON_SENSITIVE]")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from windlass import settings
+from windlass.cli.paths import GivenPath
 from windlass.errors import Refused
 
 if TYPE_CHECKING:
@@ -40,10 +41,10 @@ def _shared(port: int) -> Callable[[Decorated], Decorated]:
 
 
 @command.command()
-@click.option("--fleet", "file", type=click.Path(path_type=Path), help="Fleet file; the built-in reference fleet without it.")
+@click.option("--fleet", "file", type=GivenPath(), help="Fleet file; the built-in reference fleet without it.")
 @click.option("--agents-url", help="The reference fleet answers at BASE/<agent name>.")
 @click.option("--allow-gaps", is_flag=True, help="Start although agents lack an endpoint; readiness says so, dispatch to them is refused.")
-@click.option("--state-dir", type=click.Path(path_type=Path), help="Directory of the dispatch audit.")
+@click.option("--state-dir", type=GivenPath(), help="Directory of the dispatch audit.")
 @_shared(3001)
 def orchestrator(
     file: Path | None, agents_url: str | None, allow_gaps: bool, state_dir: Path | None, host: str, port: int, fd: int | None, log_level: str
@@ -63,7 +64,7 @@ def orchestrator(
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as failure:
-        raise Refused(f"--state-dir {directory}: can't be made: {failure.strerror}") from failure
+        raise Refused(f"{'--state-dir' if state_dir else settings.STATE_DIR.variable} {directory}: can't be made: {failure.strerror}") from failure
     held = fleets.tokens(found, fleet)
     service = app.create(
         fleet,
@@ -80,10 +81,8 @@ def orchestrator(
 @command.command()
 @click.option("--agents", "names", multiple=True, metavar="NAME...", help="Agents to host; all without it. May be given several times.")
 @click.argument("more", nargs=-1, metavar="")
-@click.option("--store", type=click.Path(path_type=Path), help="Directory of what agents keep; <state dir>/agents without it.")
-@click.option(
-    "--fleet", "file", type=click.Path(path_type=Path), help="Fleet file; its phi_to_model says whose PHI a chat model may see, none without it."
-)
+@click.option("--store", type=GivenPath(), help="Directory of what agents keep; <state dir>/agents without it.")
+@click.option("--fleet", "file", type=GivenPath(), help="Fleet file; its phi_to_model says whose PHI a chat model may see, none without it.")
 @click.option("--anonymous-agents", is_flag=True, help="Off loopback: serve without WINDLASS_AGENT_TOKEN all the same.")
 @_shared(8080)
 def executor(
@@ -118,7 +117,9 @@ def executor(
             f"--host {address}: WINDLASS_AGENT_TOKEN is not set, and this address can be reached from outside; set it, or say --anonymous-agents"
         )
     known = catalogue.agents()
-    wanted = [name for given in (*names, *more) for name in given.split(",") if name] or list(known)
+    wanted = [name for given in (*names, *more) for name in given.split(",") if name] if names else list(known)
+    if not wanted:
+        raise Refused("--agents names no agent")
     for name in wanted:
         if name not in known:
             from windlass.model import unknown_key
@@ -128,7 +129,7 @@ def executor(
     try:
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as failure:
-        raise Refused(f"--store {directory}: can't be made: {failure.strerror}") from failure
+        raise Refused(f"{'--store' if store else settings.STATE_DIR.variable} {directory}: can't be made: {failure.strerror}") from failure
     bases: dict[Source, str | None] = {"pubmed": found.text(settings.PUBMED_URL), "openalex": found.text(settings.OPENALEX_URL)}
     sources = live.allowed(found.text(settings.LIVE_SOURCES), bases)
     service = app.create(

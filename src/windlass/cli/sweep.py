@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from windlass import settings
+from windlass.cli.paths import GivenPath
 from windlass.errors import Refused
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @click.group(invoke_without_command=True)
-@click.option("--fleet", "file", type=click.Path(path_type=Path), help="Fleet file; the built-in reference fleet without it.")
+@click.option("--fleet", "file", type=GivenPath(), help="Fleet file; the built-in reference fleet without it.")
 @click.option("--orchestrator-url", help="Base URL of the orchestrator [ORCHESTRATOR_URL, http://127.0.0.1:3001].")
 @click.option("--agents-url", help="The reference fleet answers at BASE/<agent name> [WINDLASS_AGENTS_URL].")
 @click.option(
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 @click.option("--risk-tier", type=click.Choice(["PHI", "SENSITIVE", "NON_SENSITIVE"]), help="[RISK_TIER, NON_SENSITIVE]")
 @click.option("--concurrency", type=click.IntRange(1, 4096), default=16, show_default=True, help="Requests in flight.")
 @click.option("--timeout", type=float, help="Seconds that one request may take [TIMEOUT_SECS, 120].")
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Evidence directory; <state dir>/sweeps/<sweep id> without it.")
+@click.option("--out", type=GivenPath(file_okay=False), help="Evidence directory; <state dir>/sweeps/<sweep id> without it.")
 @click.option("--resume", is_flag=True, help="Complete the sweep that --out holds (or the newest unfinished one), on its own terms.")
 @click.option("--keep-bodies", is_flag=True, help="Let bodies be committed with the evidence; git ignores them otherwise.")
 @click.option("--allow-probe-code", is_flag=True, help="Import the probes that the fleet file names: somebody's code runs here.")
@@ -127,7 +128,7 @@ def _sweep(planned: Plan, access: Access, place: Place, act: Any, *, as_json: bo
 @command.command()
 @click.argument("where", metavar="RUN")
 @click.argument("task_type", metavar="[TASK]", required=False)
-@click.option("--bodies", type=click.Path(path_type=Path, file_okay=False), help="Where the bodies are, when they are not beside the evidence.")
+@click.option("--bodies", type=GivenPath(file_okay=False), help="Where the bodies are, when they are not beside the evidence.")
 @click.option("--json", "as_json", is_flag=True, help="Print the row (or all rows) as JSON.")
 def show(where: str, task_type: str | None, bodies: Path | None, as_json: bool) -> int:
     """Explain a row of a sweep: what was asked, what came back, what that shows. RUN is a run id, a sweep id or a directory."""
@@ -157,7 +158,7 @@ def show(where: str, task_type: str | None, bodies: Path | None, as_json: bool) 
 
 @command.command()
 @click.argument("where", metavar="EVIDENCE")
-@click.option("--bodies", type=click.Path(path_type=Path, file_okay=False), help="Where the bodies are, when they are not beside the evidence.")
+@click.option("--bodies", type=GivenPath(file_okay=False), help="Where the bodies are, when they are not beside the evidence.")
 @click.option("--allow-probe-code", is_flag=True, help="Import the probes that the fleet names: somebody's code runs here.")
 @click.option("--json", "as_json", is_flag=True, help="Print the sweep as judged today.")
 def judge(where: str, bodies: Path | None, allow_probe_code: bool, as_json: bool) -> int:

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from windlass.cli.paths import GivenPath
+
 
 @click.group()
 def command() -> None:
@@ -14,7 +16,7 @@ def command() -> None:
 
 
 @command.command()
-@click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("directory", type=GivenPath(exists=True, file_okay=False))
 @click.option("--json", "as_json", is_flag=True, help="Print the status as JSON.")
 def status(directory: Path, as_json: bool) -> None:
     """The window in DIRECTORY as it is now: observed, not declared."""
@@ -40,7 +42,7 @@ def status(directory: Path, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("directory", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@click.argument("directory", type=GivenPath(exists=True, file_okay=False))
 @click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
 def close(directory: Path, as_json: bool) -> int:
     """Close the window in DIRECTORY, and say how it was found afterwards. Exit code 1 when the end of something can't be confirmed."""

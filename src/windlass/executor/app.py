@@ -23,7 +23,7 @@ from windlass.agents.agent import Agent
 from windlass.agents.sources import Source
 from windlass.executor import graph, live, run
 from windlass.executor.model_turn import Allowed
-from windlass.infra import bearer, http, problems
+from windlass.infra import bearer, documents, http, problems
 
 Admit = Callable[[Request], None]
 
@@ -70,6 +70,7 @@ def create(
         docs_url="/docs" if docs else None,
         openapi_url="/openapi.json" if docs else None,
         redoc_url=None,
+        redirect_slashes=False,  # where to would be the caller's own Host header
     )
     app.include_router(_service_routes(hosted))
     app.include_router(_agent_routes(hosted, _door(token)), prefix="/{agent_name}")
@@ -158,6 +159,7 @@ def _agent_routes(hosted: Mapping[str, Hosted], admit: Admit) -> APIRouter:
     return router
 
 
+_KEYS = (*model.RunRequest.model_fields, "input")
 _BODY = {"requestBody": {"required": True, "content": {"application/json": {"schema": model.RunRequest.model_json_schema()}}}}
 
 
@@ -193,10 +195,9 @@ async def _asked(request: Request, agent: Agent[Any], admit: Admit) -> model.Run
 
 def _parsed(body: bytes) -> model.RunRequest:
     try:
-        return model.RunRequest.model_validate(orjson.loads(body))
-    except orjson.JSONDecodeError as failure:
-        errors = {"body": [f"is not JSON: {failure}"]}
-        raise problems.Problem(422, "VALIDATION_ERROR", model.summary(errors), details={"fieldErrors": errors}) from failure
+        return model.RunRequest.model_validate(documents.parsed(body, _KEYS))
+    except documents.UnfitBody as failure:
+        raise problems.Problem(422, "VALIDATION_ERROR", str(failure), details={"fieldErrors": failure.errors}) from failure
     except ValidationError as failure:
         errors = model.field_errors(failure, model.RunRequest)
         raise problems.Problem(422, "VALIDATION_ERROR", model.clip(model.summary(errors), 1000), details={"fieldErrors": errors}) from failure

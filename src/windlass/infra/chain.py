@@ -7,10 +7,12 @@ swapped line or foreign line breaks a hash, and a dozen lines of standard-librar
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
 import re
+import stat
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +23,8 @@ import orjson
 from windlass.infra.files import fsync_directory, write_all
 
 GENESIS = "0" * 64
+MAX_BREAKS = 1000
+"""Breaks after which nobody learns from more of them; a file of empty lines has millions."""
 _HASH_KEY = b',"hash":"'
 _TAIL_LENGTH = len(_HASH_KEY) + 64 + len(b'"}\n')
 _SEALED_END = re.compile(_HASH_KEY + rb'([0-9a-f]{64})"\}')
@@ -102,6 +106,10 @@ def scan(content: bytes, *, after: Entry | None = None) -> Scan:
         if reason:
             breaks.append(Break(line=number, start=base + start, end=base + newline + 1, reason=reason))
         start = newline + 1
+        if len(breaks) == MAX_BREAKS and start < len(content):
+            reason = f"what follows {MAX_BREAKS} lines that do not hold is not read"
+            breaks.append(Break(line=number + 1, start=base + start, end=base + len(content), reason=reason))
+            return Scan(entries=tuple(entries), breaks=tuple(breaks), torn=0)
     tail = content[start:]
     sealed = _sealed_length(tail)
     if sealed is not None and sealed < len(tail):
@@ -113,8 +121,11 @@ def scan(content: bytes, *, after: Entry | None = None) -> Scan:
 
 def _sealed_length(tail: bytes) -> int | None:
     """The length of the whole sealed entry that `tail` begins with, its newline not counted; None when there is none."""
+    hashed, length = hashlib.sha256(), 0
     for end in _SEALED_END.finditer(tail):
-        if hashlib.sha256(tail[: end.start()]).hexdigest().encode() == end[1]:
+        hashed.update(memoryview(tail)[length : end.start()])  # each byte once, however many ends somebody has put there
+        length = end.start()
+        if hashed.hexdigest().encode() == end[1]:
             return end.end()
     return None
 
@@ -141,9 +152,12 @@ class ChainedLog:
     """One open chained log; lives as long as its writer. Safe across threads only if one thread appends; safe across processes."""
 
     def __init__(self, path: Path) -> None:
-        """Open or create the log at `path`; its directory must exist."""
+        """Open or create the log at `path`; its directory must exist. Raises OSError, for what is no regular file too: it would keep nothing."""
         self.path = path
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        if not stat.S_ISREG(os.fstat(self._descriptor).st_mode):
+            os.close(self._descriptor)
+            raise OSError(errno.EINVAL, "is not a regular file", str(path))
         self._size = 0
         self._head = GENESIS
         self._seq = 0

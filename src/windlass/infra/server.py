@@ -5,19 +5,24 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import logging
 import os
 import signal
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 
+import structlog
 import uvicorn
 import uvloop
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from windlass.errors import Refused, Unavailable, WindlassError
+from windlass.infra.connection import Connection
 
 GRACE_S = 3
 """Seconds that running requests get after SIGTERM; with closing what was opened, the process is gone within 5."""
+
+log = structlog.get_logger()
 
 
 def serve(
@@ -29,7 +34,7 @@ def serve(
     log_level: str = "warning",
     ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Serve until SIGTERM or SIGINT, then return. `fd` is an inherited socket that replaces host and port; port 0 takes a free one.
+    """Serve until SIGTERM, SIGINT or a lost terminal, then return. `fd` is an inherited socket that replaces host and port; port 0 takes a free one.
 
     `ready` is called once with the base URL, as soon as requests are answered. Raises Refused for an address that can't be had,
     and what the app's start or end raised (Unavailable when that was no WindlassError).
@@ -104,12 +109,31 @@ def base_url(listener: socket.socket) -> str:
 async def _until_signalled(app: ASGIApp, listener: socket.socket, log_level: str, ready: Callable[[str], None] | None) -> None:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, and a shell's background jobs, ask to be left alone
+            loop.add_signal_handler(number, stop.set)
     async with running(app, listener, log_level=log_level) as url:
         if ready:
             ready(url)
         await stop.wait()
+
+
+class _Passed(logging.Handler):
+    """Passes the errors of uvicorn on to the service's own log. Lives as long as the process."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Pass one on, unless it is told anyway: that the app did not start is raised, that a stop cancels requests is answered to them."""
+        said = record.getMessage().strip()
+        cancelled = record.exc_info is not None and isinstance(record.exc_info[1], asyncio.CancelledError)
+        if not cancelled and not said.startswith(("Application ", "Cancel ")):
+            log.error("the server met an error", action="serve", said=said, exc_info=record.exc_info)
+
+
+def _take_over_log() -> None:
+    """Keep uvicorn from writing to stderr itself: what any stranger can provoke is no line of ours, and the rest is a line like any other."""
+    theirs = logging.getLogger("uvicorn.error")
+    theirs.handlers, theirs.propagate = [_Passed()], False
+    theirs.setLevel(logging.ERROR)
 
 
 class _Server(uvicorn.Server):
@@ -122,7 +146,7 @@ class _Server(uvicorn.Server):
             uvicorn.Config(
                 self._watched(app),
                 loop="uvloop",
-                http="httptools",
+                http=Connection,
                 ws="none",
                 lifespan="on",
                 access_log=False,
@@ -133,6 +157,7 @@ class _Server(uvicorn.Server):
                 timeout_graceful_shutdown=GRACE_S,
             )
         )
+        _take_over_log()
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

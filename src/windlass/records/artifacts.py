@@ -21,6 +21,8 @@ from windlass.records import layout
 from windlass.records.fields import SHA256, Fields
 
 IN_RECORD = "{record}/"
+MAX_CONTENT = 512 * 1024 * 1024
+"""Bytes of a file that is read into memory; a sparse file of a terabyte costs its maker nothing."""
 _CHUNK = 256 * 1024
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
 
@@ -151,10 +153,12 @@ def opened(directory: Path, relative: str) -> Iterator[int]:
         os.close(descriptor)
 
 
-def content(directory: Path, relative: str) -> bytes:
-    """The bytes of a file beneath `directory`; errors as those of `opened`."""
+def content(directory: Path, relative: str, at_most: int = MAX_CONTENT) -> bytes:
+    """The bytes of a file beneath `directory`; errors as those of `opened`, and Refused for one of more than `at_most` bytes."""
     with opened(directory, relative) as descriptor, os.fdopen(descriptor, "rb", closefd=False) as stream:
-        return stream.read()
+        if os.fstat(descriptor).st_size > at_most:
+            raise Refused(f"{relative}: is larger than {at_most} bytes, and is not read")
+        return stream.read(at_most)
 
 
 def _step(held: int, name: str, flags: int, relative: str) -> int:

@@ -64,6 +64,10 @@ def _artifact(record: Path, path: str, tellings: list[tuple[GateFinished, Artifa
     event, newest = tellings[-1]
     try:
         with artifacts.opened(record, path) as descriptor:
+            size = os.fstat(descriptor).st_size
+            if size != newest.size:  # said without reading what may be terabytes of nothing
+                yield Finding(file=path, start=0, end=size, reason=f"is {size} bytes; {_source(event)} recorded {_short(newest)}")
+                return
             found = artifacts.digests(descriptor, [artifact.size or 0 for _, artifact in tellings])
     except (OSError, Refused) as failure:
         reason = "is missing" if isinstance(failure, FileNotFoundError) else str(failure)
@@ -85,7 +89,7 @@ def check_logs(record: Path, paths: Iterable[str]) -> Iterator[Finding]:
             try:
                 content = artifacts.content(record, path)
             except (OSError, Refused):
-                continue  # the check of the artifact says so
+                continue  # the check of the artifact says so, or it is too large to be placed by lines
             if is_log(content):
                 yield from log_problems(path, chain.scan(content))
 
@@ -128,6 +132,10 @@ def check_bodies(record: Path, logs: Path | None, recorded: AbstractSet[str]) ->
 def _body(base: Path, path: str, shown: str, name: str) -> Iterator[Finding]:
     try:
         with artifacts.opened(base, path) as descriptor:
+            size = os.fstat(descriptor).st_size
+            if size > artifacts.MAX_CONTENT:
+                yield Finding(file=shown, start=0, end=size, reason=f"is larger than any body: {size} bytes")
+                return
             found = artifacts.digests(descriptor)
     except (OSError, Refused) as failure:
         yield Finding(file=shown, reason=str(failure))
@@ -162,6 +170,9 @@ def walk(directory: Path) -> Iterator[str]:
             with os.scandir(directory / below) as found:
                 inside = sorted(found, key=lambda entry: entry.name)
         except FileNotFoundError:
+            continue
+        except OSError:
+            yield below or "."  # what can't be looked into is told of as it is
             continue
         for entry in inside:
             path = f"{below}/{entry.name}" if below else entry.name

@@ -19,6 +19,8 @@ from windlass.records.fields import SHA256
 from windlass.records.report import Finding, Report
 
 _ANCHOR = re.compile(r"[0-9a-fA-F]{64}")
+_MUCH = 16 * 1024 * 1024
+"""Bytes by which a view may be too long and still be compared, value by value, with what it should be."""
 
 
 def verify(path: Path, head: str | None = None) -> Report:
@@ -27,10 +29,13 @@ def verify(path: Path, head: str | None = None) -> Report:
     Changes nothing. Raises Refused for an anchor that is none, and UnusableRecord for a path that holds nothing to verify.
     """
     anchor = _anchor(head)
-    if path.is_dir():
-        return _verify_record(_record_of(path.absolute()), anchor)
-    if path.is_file():
-        return _verify_log(path, anchor)
+    try:
+        if path.is_dir():
+            return _verify_record(_record_of(path.absolute()), anchor)
+        if path.is_file():
+            return _verify_log(path, anchor)
+    except OSError as failure:
+        raise UnusableRecord(f"{failure.filename or path}: {failure.strerror or failure}") from failure
     raise UnusableRecord(f"{path}: there is nothing here")
 
 
@@ -48,14 +53,14 @@ def _record_of(path: Path) -> Path:
             return record
     for record in (path / layout.RECORD, path):
         if (record / layout.RUN).is_file():
-            if b'"journal_head"' in (record / layout.RUN).read_bytes():
+            if b'"journal_head"' in artifacts.content(record, layout.RUN):
                 return record  # its journal is gone: the report says so
             raise UnusableRecord(f"{record / layout.RUN}: written by the original runner, which kept no journal; there is nothing to verify it by")
     raise UnusableRecord(f"{path}: holds no record ({layout.JOURNAL})")
 
 
 def _verify_log(path: Path, anchor: str | None) -> Report:
-    content = path.read_bytes()
+    content = artifacts.content(path.resolve().parent, path.resolve().name)
     scan = chain.scan(content)
     if content and not scan.entries and not content.startswith(b'{"seq":') and not evidence.is_log(content):
         raise UnusableRecord(f"{path}: is not a chained log")
@@ -157,11 +162,11 @@ def _check_views(found: _Found, record: Path, replay: _Replay, scan: chain.Scan)
     expected = views.files(replay.run) if replay.run else {}
     earlier = views.files(replay.before) if replay.before else {}
     for path, content in expected.items():
-        shown = _shown(record, path)
+        shown = _shown(record, path, 2 * len(content) + _MUCH)
         if shown == content:
             continue
         if isinstance(shown, Refused):
-            found.problem(path, str(shown))
+            found.problem(path, str(shown).removeprefix(f"{path}: "))
         elif replay.before and shown == earlier.get(path):
             found.warn(path, "is one entry behind the journal, as a kill leaves it; the next writer brings it up to date")
         elif shown is None:
@@ -200,6 +205,8 @@ def _check_evidence(found: _Found, record: Path, replay: _Replay) -> None:
     found.problems.extend(found.carried.problems)
     found.problems.extend(evidence.check_logs(record, sorted(recorded)))
     logs = record.parent / layout.LOGS if record.name == layout.RECORD else None
+    if logs and logs.is_symlink():
+        logs = None  # what lies behind it is not the run's
     found.bodies = evidence.check_bodies(record, logs, recorded)
     found.problems.extend(found.bodies.problems)
     if replay.whole:
@@ -223,17 +230,19 @@ def _check_strangers(found: _Found, record: Path, known: set[str], run: state.Ru
 def _read(found: _Found, record: Path, path: str) -> bytes | None:
     shown = _shown(record, path)
     if isinstance(shown, Refused):
-        found.problem(path, str(shown))
+        found.problem(path, str(shown).removeprefix(f"{path}: "))
         return None
     if shown is None:
         found.problem(path, "is missing")
     return shown
 
 
-def _shown(record: Path, path: str) -> bytes | Refused | None:
+def _shown(record: Path, path: str, at_most: int = artifacts.MAX_CONTENT) -> bytes | Refused | None:
     try:
-        return artifacts.content(record, path)
+        return artifacts.content(record, path, at_most)
     except FileNotFoundError:
         return None
     except Refused as refusal:
         return refusal
+    except OSError as failure:
+        return Refused(f"{path}: {failure.strerror}")

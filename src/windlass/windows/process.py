@@ -70,7 +70,7 @@ def start(order: orders.Order) -> Kept:
     """
     passed = [order.lock_fd] if order.service.listen_fd is None else [order.lock_fd, order.service.listen_fd]
     starter = subprocess.Popen(
-        [sys.executable, "-I", "-S", str(KEEPER), order.service.name],
+        [sys.executable, "-I", "-S", *(["-B"] if sys.dont_write_bytecode else []), str(KEEPER), order.service.name],
         env={name: value for name, value in os.environ.items() if name in _LOADER},
         stdin=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
