@@ -113,7 +113,11 @@ def _option(option: click.Option, context: click.Context) -> tuple[str, str, str
 # ---------------------------------------------------------------- settings.md
 
 TOKENS = (
-    ("WORKER_SERVICE_TOKEN", "callers → orchestrator", "`serve orchestrator`, `sweep`; `prove` draws its own, unless `--keep-open` is given"),
+    (
+        "WORKER_SERVICE_TOKEN",
+        "callers → orchestrator",
+        "`serve orchestrator`, `sweep`, `pipeline --orchestrator-url`; `prove` draws its own, unless `--keep-open` is given",
+    ),
     ("WINDLASS_AGENT_TOKEN", "the orchestrator and the sweep → agents", "`serve executor`, `serve orchestrator`, `sweep`, `agents check`"),
     ("WINDLASS_EXECUTOR_TOKEN", "callers → job routes", "comes with the durable executor"),
     ("WINDLASS_WINDOWS_TOKEN", "callers → power", "comes with the windows controller"),
@@ -137,6 +141,9 @@ def variables() -> Iterator[str]:
     yield ""
     yield "`windlass prove` takes mode, risk tier and timeout from its options alone: a run of its own depends on nothing that a shell"
     yield "happens to hold. It reads `AGENT_ENDPOINTS_JSON` and the agents' tokens."
+    yield ""
+    yield "Live sources and a model are for `windlass serve executor` alone. The agents that `prove` and `pipeline` open themselves have neither:"
+    yield "see [search your own papers](../how-to/search-your-own-papers.md) and [use a model](../how-to/use-a-model.md)."
     yield ""
     yield from ["## Four tokens", "", "No token has a default, and there is no mode in which a missing token of the orchestrator is accepted."]
     yield "A token has at least 8 characters of printable ASCII."
@@ -162,14 +169,16 @@ def agents() -> Iterator[str]:
     known = catalogue.agents()
     yield "# The reference fleet"
     yield ""
-    yield f"{len(catalogue.by_task())} of {catalogue.REFERENCE_TASK_TYPES} task types exist so far, done by {len(known)} agents."
+    yield f"{len(catalogue.by_task())} of {catalogue.REFERENCE_TASK_TYPES} task types, done by {len(known)} agents."
     yield "Each agent is one file in `src/windlass/agents/reference/`. All of them run without a model and without the network;"
     yield "none invents studies, numbers or quotes. Keys in bold are required."
+    helped = [agent for agent in known.values() if agent.model]
+    yield f"{len(helped)} can have [a chat model](../how-to/use-a-model.md) draft, and hold its draft to their own checks: see *model* below."
     yield "An unknown key, a missing key or a wrong type is answered by `VALIDATION_ERROR` that names the key."
     yield ""
     yield from table(
-        ("task type", "agent", "in one sentence"),
-        ((f"[`{task}`](#{agent.name})", f"`{agent.name}`", agent.summary) for task, agent in catalogue.by_task().items()),
+        ("task type", "agent", "model", "in one sentence"),
+        ((f"[`{task}`](#{one.name})", f"`{one.name}`", "can draft" if one.model else "", one.summary) for task, one in catalogue.by_task().items()),
     )
     yield ""
     for agent in known.values():
@@ -226,8 +235,8 @@ def _type(one: Mapping[str, Any]) -> str:
         return f"`{json.dumps(one['const'])}`"
     if "enum" in one:
         return " | ".join(f"`{value}`" for value in one["enum"])
-    if "anyOf" in one:
-        return " or ".join(dict.fromkeys(_type(part) for part in one["anyOf"]))
+    if choices := one.get("anyOf") or one.get("oneOf"):
+        return " or ".join(dict.fromkeys(_type(part) for part in choices))
     kind = str(one.get("type", "any JSON"))
     if kind == "array":
         words = f"list of {_type(one.get('items', {}))}"

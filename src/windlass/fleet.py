@@ -59,6 +59,8 @@ class Task(_Part):
     agent: Key
     modes: Annotated[list[model.Mode], Field(min_length=1)] = Field(default_factory=lambda: list(model.MODES))
     risk_tiers: Annotated[list[model.RiskTier], Field(min_length=1)] = Field(default_factory=lambda: list(model.RISK_TIERS))
+    phi_to_model: bool = False
+    """Whether our executor may send the text of a PHI run to the configured chat model."""
     input_schema: dict[str, Any] | None = None
     output_schema: dict[str, Any] | None = None
     examples: list[Example] = Field(default_factory=list)
@@ -82,6 +84,11 @@ class Fleet(_Part):
     def sha256(self) -> str:
         """The digest of the whole definition, endpoints included."""
         return hashlib.sha256(orjson.dumps(self.model_dump(mode="json"), option=orjson.OPT_SORT_KEYS)).hexdigest()
+
+    @property
+    def phi_to_model(self) -> frozenset[str]:
+        """The task types whose protected text may be sent to a chat model."""
+        return frozenset(name for name, task in self.tasks.items() if task.phi_to_model)
 
     def url(self, task_type: str) -> str | None:
         """The registered base URL of the agent that does `task_type`."""
@@ -170,6 +177,8 @@ def _problems(fleet: Fleet) -> Iterator[str]:
         if task.agent not in fleet.agents:
             near = model.unknown_key(task.agent, fleet.agents).replace("key", "agent")
             yield f"tasks.{task_type}.agent: {task.agent!r} {near}"
+        if task.phi_to_model and "PHI" not in task.risk_tiers:
+            yield f"tasks.{task_type}.phi_to_model: is true, and PHI is not among its risk_tiers"
         if any(example.inputs == task.invalid_example for example in task.examples):
             yield f"tasks.{task_type}.invalid_example: is one of its examples; an agent can't do it and reject it"
         yield from _schema_problems(task_type, task)

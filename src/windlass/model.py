@@ -7,8 +7,8 @@ would run protected text under the default tier.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
 
@@ -62,12 +62,17 @@ class DispatchAnswer(_Body):
 
 
 class Budgets(BaseModel):
-    """What a run may use: milliseconds of wall time, tokens of 4 bytes of output JSON each. Others are reported back as not enforced."""
+    """What a run may use; others than these are reported back as not enforced.
+
+    `timeout_ms`: wall time. `max_output_tokens`: output JSON in tokens of 4 bytes. `max_model_calls`: of a chat model; with 0 the
+    deterministic engine answers.
+    """
 
     model_config = ConfigDict(extra="allow", strict=True)
 
     timeout_ms: Annotated[int, Field(ge=1, le=3_600_000)] | None = None
     max_output_tokens: Annotated[int, Field(ge=1, le=10_000_000)] | None = None
+    max_model_calls: Annotated[int, Field(ge=0, le=2)] | None = None
 
     @property
     def unenforced(self) -> tuple[str, ...]:
@@ -134,19 +139,45 @@ class ErrorBody(_Body):
     correlation_id: str
 
 
-def field_errors(failure: ValidationError, known: Iterable[str] = ()) -> dict[str, list[str]]:
-    """Field (dotted path, `body` for the whole) → messages. An unknown key is answered with the nearest of `known`."""
-    names = sorted(known)
+_ALTERNATIVES = frozenset({"<papers>", "<file>", "<text>"})
+"""Names that models give to the alternatives of a union; Pydantic puts them into the place of an error, where no key of the caller's stands."""
+
+
+def field_errors(failure: ValidationError, known: Iterable[str] | type[BaseModel] = ()) -> dict[str, list[str]]:
+    """Field (dotted path, `body` for the whole) → messages. An unknown key is answered with the nearest one that is known in its place.
+
+    `known`: the model that did not fit, or the names of its own keys.
+    """
     errors: dict[str, list[str]] = {}
     for problem in failure.errors(include_url=False, include_context=False, include_input=False):
-        field = ".".join(str(part) for part in problem["loc"]) or "body"
+        path = [part for part in problem["loc"] if part not in _ALTERNATIVES]
+        field = ".".join(str(part) for part in path) or "body"
         message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "extra_forbidden":
-            message = unknown_key(str(problem["loc"][-1]), names if len(problem["loc"]) == 1 else ())
+            message = unknown_key(str(path[-1]), _known_beside(known, path))
         elif problem["type"] == "missing":
             message = "is required"
         errors.setdefault(clip(field, 200), []).append(message)
     return errors
+
+
+def _known_beside(known: Iterable[str] | type[BaseModel], path: Sequence[int | str]) -> list[str]:
+    """The keys that may stand where the last one of `path` stands."""
+    if not isinstance(known, type):
+        return sorted(known) if len(path) == 1 else []
+    models = {known}
+    for part in path[:-1]:
+        if isinstance(part, str):
+            fields = [field for model in models for name, field in model.model_fields.items() if part in (name, field.alias)]
+            models = {model for field in fields for model in _models_in(field.annotation)}
+    return sorted({field.alias or name for model in models for name, field in model.model_fields.items()})
+
+
+def _models_in(annotation: Any) -> set[type[BaseModel]]:
+    """Every model that an annotation names: inside lists, unions and `Annotated`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return {annotation}
+    return {model for argument in get_args(annotation) for model in _models_in(argument)}
 
 
 def unknown_key(key: str, known: Iterable[str]) -> str:

@@ -1,38 +1,31 @@
 """The main job, as one story: open what is needed, sweep it, judge the gates, record everything, close, verify the record.
 
 Control plane and load are kept apart: the orchestrator is the core, the agents are the window. A stranger's agents are never
-started or stopped. Ports are the kernel's choice, tokens are drawn per run, state lies inside the run's folder: runs do not meet.
+started or stopped. State lies inside the run's folder: runs do not meet.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
-import secrets
 import shutil
-import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from windlass import __version__
-from windlass import fleet as fleets
-from windlass.errors import GivenUp, InvalidFleet, Refused, WindlassError
-from windlass.fleet import Fleet
+from windlass.errors import GivenUp, Refused, WindlassError
 from windlass.infra import git, instants
 from windlass.infra.completion import see_through
+from windlass.premises import CORE, FLEET, STORE, Needs, Premises, Up
 from windlass.records import verify as verifying
 from windlass.records.journal import GateName
 from windlass.records.report import Report
 from windlass.records.run import RunRecord
 from windlass.sweep import conduct, plan, probes, stages
 from windlass.sweep.run import Access, OnMoment, Stage
-from windlass.windows import rules
-from windlass.windows import window as windows
-from windlass.windows.doors import Door
-from windlass.windows.rules import Service
 
 WORKFLOW = "prove"
 WINDOW, DISPATCH, EXECUTION, PROOF, CLOSED = "WINDOW", "DISPATCH", "EXECUTION", "PROOF", "CLOSED"
@@ -43,32 +36,22 @@ _TITLES = {
     PROOF: "Every agent executes",
     CLOSED: "Services are observed stopped",
 }
-_INHERITED = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "SSL_CERT_FILE")
-CORE, FLEET = "orchestrator", "fleet"
-_CORE_OUTLIVES_S = 3
-"""Seconds by which the orchestrator's own deadline lies behind that of the agents it routes to."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
     """What is to be proved, and how. Lives as long as the run."""
 
-    fleet_file: Path | None
-    """A stranger's fleet; None for the built-in one, which is started and stopped."""
-    endpoints_json: str | None
-    agent_tokens: Mapping[str, str] = field(repr=False)
+    needs: Needs
     out: Path
     run_ids_lead_here: bool
     """Whether `windlass sweep show RUN_ID` finds runs in `out`."""
     terms: plan.Terms = field(default_factory=plan.Terms)
-    ttl_sec: int = 300
     timeout_s: float = 30.0
     concurrency: int = 16
     keep_open: bool = False
     keep_bodies: bool = False
     allow_probe_code: bool = False
-    service_token: str | None = field(default=None, repr=False)
-    environment: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 ChapterName = Literal["begin", "core", "open", "sweep", "close", "kept open", "verify"]
@@ -104,16 +87,12 @@ async def prove(request: Request, tell: Tell, on_moment: OnMoment) -> Outcome:
 
     Cancelled, it closes, records the run as CANCELED and is cancelled.
     """
-    rules.checked_ttl(request.ttl_sec)
-    core = Door()
-    agents = Door() if request.fleet_file is None else None
+    premises = Premises(request.needs)
     try:
-        story = _Story(request, _fleet(request, agents.url if agents else None), core, agents, tell, on_moment)
+        story = _Story(request, premises, tell, on_moment)
         record = story.begin()
     except BaseException:
-        core.close()
-        if agents:
-            agents.close()
+        premises.abandon()
         raise
     with record:
         try:
@@ -134,18 +113,12 @@ async def prove(request: Request, tell: Tell, on_moment: OnMoment) -> Outcome:
 class _Story:
     """One run of `windlass prove`, from its record's first entry to its last. Lives as long as the run."""
 
-    def __init__(self, request: Request, fleet: Fleet, core: Door, agents: Door | None, tell: Tell, on_moment: OnMoment) -> None:
+    def __init__(self, request: Request, premises: Premises, tell: Tell, on_moment: OnMoment) -> None:
         self.request = request
-        self.fleet = fleet
-        self._core = core
-        self._agents = agents
+        self._premises = premises
         self._tell = tell
         self._on_moment = on_moment
-        self._token = request.service_token or secrets.token_urlsafe(32)
-        own = {} if request.fleet_file else {fleets.AGENT_TOKEN: secrets.token_urlsafe(32)}
-        self._agent_tokens = {**request.agent_tokens, **own}
         self._probe_for = probes.finder(allow_code=request.allow_probe_code)
-        self._held: list[windows.Window] = []
         self._sweep: dict[str, Any] | None = None
         self._failure: str | None = None
         self._record: RunRecord
@@ -167,8 +140,9 @@ class _Story:
             )
         except OSError as failure:
             raise Refused(f"--out {self.request.out}: can't hold a run: {failure.strerror}") from failure
-        facts = {"run_id": self._record.run_id, "fleet": self.fleet.name, "agents": len(self.fleet.agents), "task_types": len(self.fleet.tasks)}
-        self._say("begin", time.perf_counter(), facts | {"reference": self.request.fleet_file is None, "directory": self._record.directory})
+        fleet = self._premises.fleet
+        facts = {"run_id": self._record.run_id, "fleet": fleet.name, "agents": len(fleet.agents), "task_types": len(fleet.tasks)}
+        self._say("begin", time.perf_counter(), facts | {"reference": self.request.needs.fleet_file is None})
         return self._record
 
     async def open_sweep_close(self) -> None:
@@ -180,9 +154,9 @@ class _Story:
             self._failure = str(failure)
             self.fail_running_gates(str(failure))
         finally:
-            if self._held and not (self.request.keep_open and self._sweep is not None):
+            if self._premises.held and not (self.request.keep_open and self._sweep is not None):
                 await see_through(self._close())
-            elif self._held:
+            elif self._premises.held:
                 self._leave_open()
 
     def end(self) -> Outcome:
@@ -218,46 +192,26 @@ class _Story:
             self._record.gate_finished(attempt.gate, "FAIL", validations=[], artifacts=evidence, failure_reason=reason)
 
     async def _open(self) -> None:
-        """Start the core and the window at once, and wait until both are ready."""
+        """Open the premises; the gate is theirs."""
         self._record.gate_started(WINDOW, "windlass")
-        wanted = [(CORE, self._orchestrator(), self.request.ttl_sec + _CORE_OUTLIVES_S)]
-        if self._agents:
-            wanted.append((FLEET, self._executor(self._agents), self.request.ttl_sec))
-        opening = [asyncio.create_task(self._open_one(name, service, min(ttl, rules.MAX_TTL_SEC))) for name, service, ttl in wanted]
-        try:
-            await asyncio.gather(*opening)
-        except BaseException:
-            await see_through(self._take_back(opening))
-            raise
-        self._held.sort(key=lambda window: window.services != (CORE,))  # the core first, whichever was up first
-        for window in self._held:
+        held = await self._premises.open(self._record.logs_directory, self._up)
+        for window in held:
             self._record.window_opened(window.window_id, window.services, instants.stamp(window.deadline))
-        ready = [{"type": "service_ready", "service": name, "pass": True} for window in self._held for name in window.services]
-        self._record.gate_finished(WINDOW, "PASS", validations=ready, window_id=self._held[-1].window_id)
+        ready = [{"type": "service_ready", "service": name, "pass": True} for window in held for name in window.services]
+        self._record.gate_finished(WINDOW, "PASS", validations=ready, window_id=held[-1].window_id)
 
-    async def _open_one(self, name: str, service: Service, ttl_sec: int) -> None:
-        began = time.perf_counter()
-        window = await windows.open_window([service], ttl_sec, self._record.logs_directory / name)
-        self._held.append(window)  # before anybody is told: whatever happens from here, it is closed
-        deadline = f"{window.deadline:%H:%M:%S}Z"
-        self._say("core" if name == CORE else "open", began, {"service": name, "agents": len(self.fleet.agents), "deadline": deadline})
-
-    async def _take_back(self, opening: Sequence[asyncio.Task[None]]) -> None:
-        """Not all came up: end those that still open, and close those that are open."""
-        for task in opening:
-            task.cancel()
-        await asyncio.gather(*opening, return_exceptions=True)
-        opened, self._held = self._held, []
-        await asyncio.gather(*(window.close("start_failed") for window in opened), return_exceptions=True)
+    def _up(self, up: Up) -> None:
+        facts = {"service": up.service, "agents": len(self._premises.fleet.agents), "deadline": f"{up.window.deadline:%H:%M:%S}Z"}
+        self._tell(Chapter(name="core" if up.service == CORE else "open", elapsed_s=up.elapsed_s, facts=facts))
 
     async def _sweep_and_judge(self) -> None:
         """Sweep the fleet; the three gates are the sweep's, and their evidence is its evidence."""
         sweep_id = f"sweep_{self._record.run_id}"
-        planned = plan.plan(self.fleet, self.request.terms, sweep_id=sweep_id, nonce=os.urandom(16).hex(), probe_for=self._probe_for)
+        planned = plan.plan(self._premises.fleet, self.request.terms, sweep_id=sweep_id, nonce=os.urandom(16).hex(), probe_for=self._probe_for)
         access = Access(
-            orchestrator_url=self._core.url,
-            token=self._token,
-            agent_tokens=self._agent_tokens,
+            orchestrator_url=self._premises.core.url,
+            token=self._premises.token,
+            agent_tokens=self._premises.agent_tokens,
             concurrency=self.request.concurrency,
             timeout_s=self.request.timeout_s,
         )
@@ -267,7 +221,7 @@ class _Story:
         for gate in (DISPATCH, EXECUTION, PROOF):
             self._judge(gate, sweep)
         self._sweep = sweep
-        self._say("sweep", began, {"sweep": sweep})
+        self._say("sweep", began, {"sweep": sweep, "by": sorted({cell.by for cell in planned.cells})})
 
     def _next_gate(self, stage: Stage) -> None:
         """The gate of the next stage begins when every cell has left the one before."""
@@ -296,36 +250,27 @@ class _Story:
         )
 
     async def _close(self) -> None:
-        """Close the window and the core, also where nothing can be written any more, and believe only what is observed."""
+        """Close the premises, also where nothing can be written any more."""
         began = time.perf_counter()
         try:
             self._record.gate_started(CLOSED, "windlass")
         finally:
-            closing = await asyncio.gather(*(window.close("manual") for window in self._held), return_exceptions=True)
-        checks: list[dict[str, Any]] = []
-        for window, closed in zip(self._held, closing, strict=True):
-            if isinstance(closed, BaseException):
-                self._failure = self._failure or f"{', '.join(window.services)}: {closed}"
-                checks += [{"type": "service_stopped", "service": name, "pass": False, "elapsed_ms": None} for name in window.services]
-                continue
+            found = await self._premises.close()
+        for window, closed in found.closed:
             self._record.window_closed(window.window_id, window.services, state=closed.state, reason=closed.reason)
-            checks += [
-                {"type": "service_stopped", "service": one.service, "pass": one.state == "closed", "elapsed_ms": one.elapsed_ms}
-                for one in closed.results
-            ]
-        checks += [{"type": "port_closed", "url": door.url, "pass": not door.answers()} for door in (self._core, self._agents) if door]
-        left = [f"{check.get('service') or check.get('url')} is not gone" for check in checks if not check["pass"]]
         audits = self._keep_audits()
-        self._record.gate_finished(CLOSED, "FAIL" if left else "PASS", validations=checks, artifacts=audits, failure_reason="; ".join(left) or None)
-        shutil.rmtree(self._record.logs_directory / "store", ignore_errors=True)
-        self._failure = self._failure or ("; ".join(left) or None)
-        self._say("close", began, {"services": [name for window in self._held for name in window.services], "left": left})
+        reason = "; ".join(found.left) or None
+        self._record.gate_finished(CLOSED, "FAIL" if reason else "PASS", validations=found.checks, artifacts=audits, failure_reason=reason)
+        shutil.rmtree(self._record.logs_directory / STORE, ignore_errors=True)
+        self._failure = self._failure or found.complaint or reason
+        services = [name for window in self._premises.held for name in window.services]
+        self._say("close", began, {"services": services, "left": found.left})
 
     def _leave_open(self) -> None:
         details = {
-            "deadline": instants.stamp(max(window.deadline for window in self._held)),
-            "urls": {CORE: self._core.url, FLEET: self._agents.url if self._agents else None},
-            "directories": [str(window.state_dir) for window in self._held],
+            "deadline": instants.stamp(max(window.deadline for window in self._premises.held)),
+            "urls": {CORE: self._premises.core.url, FLEET: self._premises.agents.url if self._premises.agents else None},
+            "directories": [str(window.state_dir) for window in self._premises.held],
         }
         self._record.event("KEPT_OPEN", "the services stay open until their deadline", details={"deadline": details["deadline"]})
         self._say("kept open", time.perf_counter(), details)
@@ -333,7 +278,7 @@ class _Story:
     def _keep_audits(self) -> list[Any]:
         """The chained audits of dispatch and windows become evidence, now that nobody writes them any more."""
         kept = [(self._record.logs_directory / "orchestrator_audit.jsonl", "dispatch_audit.jsonl")]
-        kept += [(window.state_dir / "audit.jsonl", f"window_audit_{window.state_dir.name}.jsonl") for window in self._held]
+        kept += [(window.state_dir / "audit.jsonl", f"window_audit_{window.state_dir.name}.jsonl") for window in self._premises.held]
         for source, name in kept:
             if source.exists():
                 shutil.copyfile(source, self._record.evidence_directory / name)
@@ -341,45 +286,5 @@ class _Story:
             self._record.artifact(self._record.evidence_directory / name) for _, name in kept if (self._record.evidence_directory / name).exists()
         ]
 
-    def _orchestrator(self) -> Service:
-        words = ["serve", "orchestrator", "--state-dir", "."]
-        if self.request.fleet_file:
-            words += ["--fleet", os.path.relpath(self.request.fleet_file.absolute(), self._record.logs_directory.absolute())]
-        else:
-            words += ["--agents-url", self._agents.url if self._agents else ""]
-        secrets_ = {"WORKER_SERVICE_TOKEN": self._token, **self._agent_tokens}
-        if self.request.endpoints_json:
-            secrets_[fleets.ENDPOINTS] = self.request.endpoints_json
-        return self._service(CORE, words, self._core, secrets_)
-
-    def _executor(self, door: Door) -> Service:
-        words = ["serve", "executor", "--store", "store"]
-        return self._service(FLEET, words, door, {fleets.AGENT_TOKEN: self._agent_tokens[fleets.AGENT_TOKEN]})
-
-    def _service(self, name: str, words: list[str], door: Door, more: Mapping[str, str]) -> Service:
-        inherited = {key: value for key, value in self.request.environment.items() if key in _INHERITED or key.startswith("COVERAGE_")}
-        descriptor = door.hand_over()
-        return Service(
-            name=name,
-            argv=(sys.executable, "-m", "windlass", *words, "--fd", str(descriptor)),
-            env={**inherited, **more},
-            directory=self._record.logs_directory.absolute(),
-            ready_url=f"{door.url}/health/ready",
-            log_file=(self._record.logs_directory / f"{name}.log").absolute(),
-            stop_grace_s=5.0,
-            start_timeout_s=60.0,
-            listen_fd=descriptor,
-        )
-
     def _say(self, name: ChapterName, began: float, facts: Mapping[str, Any]) -> None:
         self._tell(Chapter(name=name, elapsed_s=time.perf_counter() - began, facts=facts))
-
-
-def _fleet(request: Request, agents_url: str | None) -> Fleet:
-    """The fleet with every endpoint; raises InvalidFleet."""
-    named = fleets.read(request.fleet_file) if request.fleet_file else fleets.reference(agents_url)
-    fleet = fleets.with_endpoints(named, request.endpoints_json)
-    gaps = fleets.gaps(fleet)
-    if gaps:
-        raise InvalidFleet(str(request.fleet_file or "reference fleet"), gaps)
-    return fleet

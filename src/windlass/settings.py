@@ -40,8 +40,39 @@ SERVICE_TOKEN = Setting(variable="WORKER_SERVICE_TOKEN", place=None, says="beare
 READ_TOKEN = Setting(variable="WINDLASS_READ_TOKEN", place=None, says="bearer token that may list task types and nothing else")
 AGENT_TOKEN = Setting(variable="WINDLASS_AGENT_TOKEN", place=None, says="bearer token from the orchestrator's callers to agents")
 STATE_DIR = Setting(variable="WINDLASS_STATE_DIR", place="state_dir", says="directory of audits and state", default=".windlass")
+LIVE_SOURCES = Setting(
+    variable="WINDLASS_LIVE_SOURCES", place="agents.live_sources", says="live sources that agents may ask: pubmed, openalex; none without it"
+)
+PUBMED_URL = Setting(variable="WINDLASS_PUBMED_URL", place="agents.pubmed_url", says="base URL of the E-utilities; the public one without it")
+OPENALEX_URL = Setting(variable="WINDLASS_OPENALEX_URL", place="agents.openalex_url", says="base URL of OpenAlex; the public one without it")
+LLM_MODEL_NAME = Setting(
+    variable="LLM_MODEL_NAME",
+    place="agents.llm_model_name",
+    says="chat model that agents may use, as LangChain names it (provider:model); none without it",
+)
+OPENAI_API_KEY = Setting(variable="OPENAI_API_KEY", place=None, says="key of OpenAI, or of a service that speaks its protocol")
+OPENAI_BASE_URL = Setting(variable="OPENAI_BASE_URL", place="agents.openai_base_url", says="where that service answers; OpenAI without it")
+ANTHROPIC_API_KEY = Setting(variable="ANTHROPIC_API_KEY", place=None, says="key of Anthropic")
+FOR_PROVIDERS = (OPENAI_API_KEY, OPENAI_BASE_URL, ANTHROPIC_API_KEY)
+"""Read by LangChain's providers, from the environment."""
 
-ALL = (ORCHESTRATOR_URL, MODE, RISK_TIER, TIMEOUT_SECS, AGENTS_URL, AGENT_ENDPOINTS_JSON, SERVICE_TOKEN, READ_TOKEN, AGENT_TOKEN, STATE_DIR)
+ALL = (
+    ORCHESTRATOR_URL,
+    MODE,
+    RISK_TIER,
+    TIMEOUT_SECS,
+    AGENTS_URL,
+    AGENT_ENDPOINTS_JSON,
+    SERVICE_TOKEN,
+    READ_TOKEN,
+    AGENT_TOKEN,
+    STATE_DIR,
+    LIVE_SOURCES,
+    PUBMED_URL,
+    OPENALEX_URL,
+    LLM_MODEL_NAME,
+    *FOR_PROVIDERS,
+)
 
 _TOML = "windlass.toml"
 _LARGEST = 1024 * 1024

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -15,6 +17,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -119,3 +122,41 @@ def test_the_example_fleet_can_be_served(tmp_path: Path, fleet: str) -> None:
     words = ("serve", "orchestrator", "--fleet", str(ROOT / fleet), "--port", str(port))
     with running(tmp_path, port, *WINDLASS, *words, WORKER_SERVICE_TOKEN="token-of-the-example"):
         assert (tmp_path / ".windlass/orchestrator_audit.jsonl").is_file()
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/how-to/review-papers.md"])
+def test_the_pipeline_that_the_documents_show_prints_what_they_show(tmp_path: Path, page: str) -> None:
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    command = shlex.split(block(page, "sh", "pipeline stage2 --input examples").replace("\\\n", " "))
+    done = windlass(tmp_path, *command[1:])
+    assert done.returncode == 0, done.stdout + done.stderr
+    shown, printed = block(page, "text", "Stage 2 over 5 papers of examples").splitlines(), done.stdout.splitlines()
+    assert [line for line in shown if "run_" not in line] == [line for line in printed if "run_" not in line]
+    assert len(shown) == len(printed)
+    (section,) = (tmp_path / ".windlass/pipelines").glob("run_*/logs/section.md")
+    if page == "README.md":
+        assert block(page, "text", "[@norquell2021]").rstrip() in section.read_text("utf-8")
+
+
+def test_the_corpus_of_the_how_to_is_searched_as_it_shows(tmp_path: Path) -> None:
+    page, port = "docs/how-to/search-your-own-papers.md", free_port()
+    (tmp_path / ".windlass/agents/corpora").mkdir(parents=True)
+    shutil.copy(ROOT / "examples/researchflow/papers.ris", tmp_path / ".windlass/agents/corpora")
+    with running(tmp_path, port, *WINDLASS, "serve", "executor", "--port", str(port)):
+        found = asked(port, "agent-lit-retrieval", block(page, "json", "home-based exercise"))
+        stored = asked(port, "agent-rag-ingest", block(page, "json", '"protocols",\n'))
+        passages = asked(port, "agent-rag-retrieve", block(page, "json", "which weeks"))
+    shown = block(page, "text", "abdelmar2022").split("\n        …")[0]
+    assert json.dumps(found, indent=4).startswith(shown)
+    assert stored["ok"], stored["error"]
+    (passage,) = passages["outputs"]["chunks"]
+    assert passage["chunk_id"] in block(page, "text", '"source": "collection"')
+    assert passage["text"] in block(page, "text", '"source": "collection"')
+
+
+def asked(port: int, agent: str, body: str) -> dict[str, Any]:
+    """What an agent answers to a body that a document shows."""
+    request = urllib.request.Request(f"http://127.0.0.1:{port}/{agent}/agents/run/sync", data=body.encode())
+    with urllib.request.urlopen(request, timeout=PATIENCE_S) as answer:
+        found: dict[str, Any] = json.load(answer)
+        return found

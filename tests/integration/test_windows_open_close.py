@@ -217,9 +217,10 @@ async def test_a_cancelled_opening_leaves_nothing(world):
 
 
 async def test_an_opening_that_is_cancelled_twice_is_still_cleared_away(world):
-    never = services.ANSWER + "signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(60)"
-    opening = asyncio.create_task(window.open_window([world.service(code=never)], 60, world.state_dir))
-    assert await services.until(world.processes, 10)
+    never = services.ANSWER + "signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); time.sleep(60)"
+    service = world.service(code=never)
+    opening = asyncio.create_task(window.open_window([service], 60, world.state_dir))
+    assert await services.until(lambda: service.log_file.exists() and "deaf" in service.log_file.read_text(), 10)
     opening.cancel()
     assert await services.until(lambda: world.kept().state == "closing", 5)
     opening.cancel()

@@ -220,10 +220,29 @@ def test_the_example_fleet_has_every_task_type_of_the_original() -> None:
     found = fleet.read(ROOT / "examples/researchflow/fleet.yaml")
     assert (len(found.tasks), len(found.agents)) == (catalogue.REFERENCE_TASK_TYPES, 29)
     assert fleet.gaps(found) == ()
-    for task_type, agent in catalogue.by_task().items():
-        task = found.tasks[task_type]
-        assert (task.agent, task.probe) == (agent.name, fleet.REFERENCE_PROBE), f"{task_type} exists now: give it `probe: reference`"
-    assert {name for name, task in found.tasks.items() if task.probe} == set(catalogue.by_task())
+    assert {name: (task.agent, task.probe) for name, task in found.tasks.items()} == {
+        task_type: (agent.name, fleet.REFERENCE_PROBE) for task_type, agent in catalogue.by_task().items()
+    }
+    assert found.tasks["ARTIFACT_AUDIT"].agent == "agent-artifact-auditor-proxy", "named by the original"
+
+
+def test_the_how_to_on_models_names_every_task_type_that_can_have_one_and_no_other() -> None:
+    page = ROOT / "docs/how-to/use-a-model.md"
+    with_model = {task_type for task_type, agent in catalogue.by_task().items() if agent.model}
+    rows = re.findall(r"^\| (`[A-Z0-9_`, ]+`) \|", text(page), re.MULTILINE)
+    assert {name for row in rows for name in re.findall(r"`(\w+)`", row)} == with_model
+    number = len({agent.name for agent in catalogue.by_task().values() if agent.model})
+    assert (number, "Eleven of them" in text(page)) == (11, True)
+
+
+def test_every_code_that_refuses_a_corpus_is_explained() -> None:
+    code = "".join(
+        path.read_text("utf-8") for path in (ROOT / "src/windlass/agents").glob("*.py") if path.stem in {"corpora", "sources", "bibliography"}
+    )
+    raised = set(re.findall(r'AgentError\(\s*"([A-Z_]+)"', code))
+    page = text(ROOT / "docs/how-to/search-your-own-papers.md")
+    assert len(raised) >= 6
+    assert {name for name in raised if f"`{name}`" not in page and f'"{name}"' not in page} == set()
 
 
 def test_no_document_names_somebodys_machine() -> None:

@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
+from windlass.agents.modelling import ModelEngine
 from windlass.errors import BudgetExceeded
 from windlass.model import Mode, RiskTier
 
@@ -56,6 +57,10 @@ class Context:
     deadline: float
     """`time.monotonic()` at which the run's time is used up."""
     timeout_ms: int
+    sources: Mapping[Literal["pubmed", "openalex"], str] = field(default_factory=dict)
+    """Live sources that the operator allows: name → base URL."""
+    fetch: Callable[[str], bytes] | None = None
+    """GETs one URL of an allowed source; None where none is allowed. Raises AgentError SOURCE_UNAVAILABLE."""
 
     def check(self) -> None:
         """Raise BudgetExceeded when time is up; every loop that can run long calls it."""
@@ -106,3 +111,5 @@ class Agent(Generic[InputsT]):
     probe: Probe
     needs: Callable[[Path], str | None] = field(default=lambda _store: None)
     """Asked for readiness with the store: None, or what is missing (an index, a key, a file)."""
+    model: ModelEngine[Any] | None = None
+    """How the agent uses a chat model where the operator configures one; the steps' own answer stands when a draft does not hold."""

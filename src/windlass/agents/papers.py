@@ -15,8 +15,6 @@ import orjson
 from pydantic import AliasChoices, Field
 
 from windlass.agents.agent import Item, OpenItem
-from windlass.errors import AgentError
-from windlass.model import Mode
 
 Text = Annotated[str, Field(min_length=1, pattern=r"\S")]
 Year = Annotated[int, Field(ge=1, le=9999)]
@@ -142,18 +140,6 @@ def duplicates(papers: Sequence[Paper], check: Callable[[], None]) -> dict[int, 
         if doi:
             by_doi[doi] = position if twin is None else twin
     return found
-
-
-def corpus(inline: Sequence[Paper] | None, mode: Mode) -> Sequence[Paper]:
-    """The papers to search: those handed in, else, in DEMO mode only, the shipped ones, each of which says that it is synthetic.
-
-    Raises AgentError CORPUS_REQUIRED in LIVE mode without papers: an invented paper must never answer a real question.
-    """
-    if inline is not None:
-        return inline
-    if mode == "LIVE":
-        raise AgentError("CORPUS_REQUIRED", "in LIVE mode hand in the papers to search as `corpus`; no live source is connected", {"field": "corpus"})
-    return shipped()
 
 
 @cache

@@ -19,6 +19,7 @@ from windlass.errors import Refused, WindlassError
 COMMANDS = {
     "prove": "Open a fleet, dispatch, execute, prove, record and close it: the main job.",
     "sweep": "Sweep a running fleet, judge and explain the evidence.",
+    "pipeline": "Run tasks of the fleet in a row, with a check at every hand-over.",
     "agents": "List the reference agents; check any agent against the contract.",
     "serve": "Serve the orchestrator or the agents.",
     "verify": "Check a record, audit or evidence offline.",

@@ -45,7 +45,7 @@ def listed(as_json: bool) -> None:
         return
     for task_type, agent in catalogue.by_task().items():
         click.echo(f"{task_type:<28} {agent.name:<42} {agent.summary}")
-    click.echo(f"\n{len(catalogue.by_task())} of {catalogue.REFERENCE_TASK_TYPES} reference task types so far, {len(catalogue.agents())} agents")
+    click.echo(f"\n{len(catalogue.by_task())} of {catalogue.REFERENCE_TASK_TYPES} reference task types, {len(catalogue.agents())} agents")
 
 
 @command.command()

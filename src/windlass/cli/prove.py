@@ -57,32 +57,36 @@ def command(
     from windlass.cli import loop
     from windlass.cli.progress import SweepProgress
     from windlass.infra import bearer
+    from windlass.premises import Needs
     from windlass.sweep import conduct, plan
 
     found = settings.Settings.load(Path.cwd())
     endpoints = found.text(settings.AGENT_ENDPOINTS_JSON)
     named = fleets.with_endpoints(fleets.read(file), endpoints) if file else None
+    service_token = found.text(settings.SERVICE_TOKEN) if keep_open else None
+    if service_token:
+        bearer.usable(settings.SERVICE_TOKEN.variable, service_token)
     request = prove.Request(
-        fleet_file=file,
-        endpoints_json=endpoints,
-        agent_tokens=tokens.tokens(found, named) if named else {},
+        needs=Needs(
+            fleet_file=file,
+            endpoints_json=endpoints,
+            agent_tokens=tokens.tokens(found, named) if named else {},
+            service_token=service_token,
+            ttl_sec=ttl,
+            environment=dict(os.environ),
+        ),
         out=out or Path(found.required(settings.STATE_DIR)) / "prove",
         run_ids_lead_here=out is None,
         terms=plan.Terms(
             mode=found.choice(settings.MODE, ("DEMO", "LIVE"), mode),  # type: ignore[arg-type]  # a choice of these words
             risk_tier=found.choice(settings.RISK_TIER, ("PHI", "SENSITIVE", "NON_SENSITIVE"), risk_tier),  # type: ignore[arg-type]  # as above
         ),
-        ttl_sec=ttl,
         timeout_s=found.seconds(settings.TIMEOUT_SECS, _TIMEOUT_S if timeout is None and not found.variable("TIMEOUT_SECS") else timeout),
         concurrency=concurrency,
         keep_open=keep_open,
         keep_bodies=keep_bodies,
         allow_probe_code=allow_probe_code,
-        service_token=found.text(settings.SERVICE_TOKEN) if keep_open else None,
-        environment=dict(os.environ),
     )
-    if request.service_token:
-        bearer.usable(settings.SERVICE_TOKEN.variable, request.service_token)
     loop.allow_many_files()
     with SweepProgress(stages=3) as progress:
         teller = _Teller(progress, silent=as_json)
@@ -124,7 +128,7 @@ def _told(chapter: Chapter) -> list[str]:
         case "open":
             return [_line("open", f"fleet ({facts['agents']} agents)", f"{seconds}   closes by {facts['deadline']} whatever happens")]
         case "sweep":
-            return _swept(facts["sweep"], seconds)
+            return _swept(facts, seconds)
         case "close":
             return [_line("close", "; ".join(facts["left"]) or f"{', '.join(facts['services'])}: observed stopped", seconds)]
         case "kept open":
@@ -151,10 +155,11 @@ def _beginning(facts: Any) -> list[str]:
     return lines
 
 
-def _swept(sweep: Any, seconds: str) -> list[str]:
+def _swept(facts: Any, seconds: str) -> list[str]:
     from windlass.infra.escapes import terminal
     from windlass.sweep.writers import terminal as lines
 
+    sweep = facts["sweep"]
     gates = sweep["gates"]
     counted = {name: f"{gate['passed']}/{gate['total']}" for name, gate in gates.items()}
     slowest = max((row for row in sweep["rows"] if row["latency_ms"] is not None), key=lambda row: row["latency_ms"], default=None)
@@ -162,13 +167,11 @@ def _swept(sweep: Any, seconds: str) -> list[str]:
     return [
         _line("dispatch", counted["dispatch"], ""),
         _line("execute", f"{counted['execution']:<9} {_bar(gates['execution'])}", note),
-        _line("prove", f"{counted['proof']:<9} {_questions(sweep)}, nonce {sweep['nonce'][:6]}…", f"{seconds}   {lines.door(sweep)}"),
+        _line("prove", f"{counted['proof']:<9} {_ASKED[tuple(facts['by'])]}, nonce {sweep['nonce'][:6]}…", f"{seconds}   {lines.door(sweep)}"),
     ]
 
 
-def _questions(sweep: Any) -> str:
-    by = {row["by"] for row in sweep["rows"] if row["by"]}
-    return "random probes" if by <= {"probe"} else "examples" if by == {"examples"} else "probes and examples"
+_ASKED = {("probe",): "random probes", ("examples",): "examples", ("examples", "probe"): "probes and examples"}
 
 
 def _bar(gate: Any, width: int = 31) -> str:
@@ -184,22 +187,18 @@ def _kept_open(facts: Any) -> list[str]:
 
 def _ending(outcome: Outcome) -> list[str]:
     from windlass.cli import summary
+    from windlass.cli.runs import near
     from windlass.infra.escapes import terminal
     from windlass.sweep import conduct
     from windlass.sweep.writers import terminal as lines
 
     told = [terminal(f"  FAIL      {outcome.failure}")] if outcome.failure else []
     if outcome.sweep is None:
-        return [*told, f"record      {_near(outcome.directory) / 'record'}"]
+        return [*told, f"record      {near(outcome.directory) / 'record'}"]
     told += summary.failures(outcome.sweep)
-    told.append(f"evidence    {_near(outcome.directory) / 'record/evidence/sweep/report.html'}")
+    told.append(f"evidence    {near(outcome.directory) / 'record/evidence/sweep/report.html'}")
     told.append(f"gates       {lines.gates(outcome.sweep)}")
     return [*told, conduct.summary_line(outcome.sweep)]
-
-
-def _near(path: Path) -> Path:
-    """The path as a person would type it from here."""
-    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def _document(outcome: Outcome) -> dict[str, Any]:

@@ -9,6 +9,11 @@ from windlass import model, settings
 from windlass.errors import Refused
 
 
+def near(path: Path) -> Path:
+    """The path as a person would type it from here."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+
+
 def found(where: str) -> Path:
     """The path itself where it exists, or the directory of the run with this id; raises Refused that lists where it was looked for."""
     if not where:
@@ -16,7 +21,7 @@ def found(where: str) -> Path:
     if _is_there(Path(where)):
         return Path(where)
     state = Path(settings.Settings.load(Path.cwd()).required(settings.STATE_DIR))
-    candidates = [state / "prove" / where, Path("orchestration/runs") / where] if os.sep not in where else []
+    candidates = [state / "prove" / where, state / "pipelines" / where, Path("orchestration/runs") / where] if os.sep not in where else []
     for directory in candidates:
         if _is_there(directory):
             return directory

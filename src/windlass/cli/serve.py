@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from windlass import settings
 from windlass.cli.paths import GivenPath
 from windlass.errors import Refused
+
+if TYPE_CHECKING:
+    from windlass.executor.model_turn import Allowed
 
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -79,22 +82,28 @@ def orchestrator(
 @click.option("--agents", "names", multiple=True, metavar="NAME...", help="Agents to host; all without it. May be given several times.")
 @click.argument("more", nargs=-1, metavar="")
 @click.option("--store", type=GivenPath(), help="Directory of what agents keep; <state dir>/agents without it.")
+@click.option("--fleet", "file", type=GivenPath(), help="Fleet file; its phi_to_model says whose PHI a chat model may see, none without it.")
 @click.option("--anonymous-agents", is_flag=True, help="Off loopback: serve without WINDLASS_AGENT_TOKEN all the same.")
 @_shared(8080)
 def executor(
     names: tuple[str, ...],
     more: tuple[str, ...],
     store: Path | None,
+    file: Path | None,
     anonymous_agents: bool,
     host: str,
     port: int,
     fd: int | None,
     log_level: str,
 ) -> None:
-    """Serve agents, each under /<agent name>/. Asks for WINDLASS_AGENT_TOKEN where it is set."""
+    """Serve agents, each under /<agent name>/. Asks for WINDLASS_AGENT_TOKEN where it is set.
+
+    With LLM_MODEL_NAME set, agents that have a use for a chat model ask it and hold its answer to their own checks.
+    """
     from windlass import telemetry
     from windlass.agents import catalogue
-    from windlass.executor import app
+    from windlass.agents.sources import Source
+    from windlass.executor import app, live
     from windlass.infra import server
 
     if more and not names:
@@ -121,8 +130,35 @@ def executor(
         directory.mkdir(parents=True, exist_ok=True)
     except OSError as failure:
         raise Refused(f"{'--store' if store else settings.STATE_DIR.variable} {directory}: can't be made: {failure.strerror}") from failure
-    service = app.create({name: known[name] for name in wanted}, token=token, store=directory, docs=address in _LOOPBACK)
+    bases: dict[Source, str | None] = {"pubmed": found.text(settings.PUBMED_URL), "openalex": found.text(settings.OPENALEX_URL)}
+    sources = live.allowed(found.text(settings.LIVE_SOURCES), bases)
+    service = app.create(
+        {name: known[name] for name in wanted},
+        token=token,
+        store=directory,
+        sources=sources,
+        allowed=_allowed(found, file),
+        docs=address in _LOOPBACK,
+    )
     server.serve(service, host=host, port=port, fd=fd, log_level=log_level, ready=_announce(f"executor: {len(wanted)} agents"))
+
+
+def _allowed(found: settings.Settings, file: Path | None) -> Allowed | None:
+    """The chat model that the settings name, with what the fleet file lets it see; None where no model is named."""
+    from windlass import fleet
+
+    phi = fleet.read(file).phi_to_model if file else frozenset()
+    name = found.text(settings.LLM_MODEL_NAME)
+    if name is None:
+        return None
+    import os
+
+    from windlass.executor import chat, model_turn
+
+    for setting in settings.FOR_PROVIDERS:
+        if value := found.text(setting):
+            os.environ[setting.variable] = value  # a provider reads the environment, and knows nothing of .env and windlass.toml
+    return model_turn.Allowed(chat=chat.opened(name), phi=phi)
 
 
 def _address(host: str, fd: int | None) -> str:

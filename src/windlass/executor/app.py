@@ -20,8 +20,10 @@ from pydantic import ValidationError
 
 from windlass import __version__, model
 from windlass.agents.agent import Agent
-from windlass.executor import graph, run
-from windlass.infra import bearer, documents, problems
+from windlass.agents.sources import Source
+from windlass.executor import graph, live, run
+from windlass.executor.model_turn import Allowed
+from windlass.infra import bearer, documents, http, problems
 
 Admit = Callable[[Request], None]
 
@@ -33,18 +35,33 @@ HEARTBEAT_S = 10.0
 """Seconds of silence on a stream after which a `status` event says that the run goes on."""
 
 
-def create(agents: Mapping[str, Agent[Any]], *, token: str | None, store: Path, docs: bool = True) -> FastAPI:
+def create(
+    agents: Mapping[str, Agent[Any]],
+    *,
+    token: str | None,
+    store: Path,
+    sources: Mapping[Source, str] | None = None,
+    allowed: Allowed | None = None,
+    docs: bool = True,
+) -> FastAPI:
     """The service for these agents (name → agent); with `token`, runs ask for it. `store` is where agents keep what outlives a run.
 
-    `docs`: whether /docs and /openapi.json answer; off loopback they should not.
+    `sources` (name → base URL) are the live sources that agents may ask in LIVE mode; without any, none. `allowed` is the chat model that
+    agents may use; without one, every agent answers by its deterministic engine. `docs`: whether /docs and /openapi.json answer; off
+    loopback they should not.
     """
-    hosted = {name: Hosted(agent, store) for name, agent in agents.items()}
+    graph.untraced()
+    hosted = {name: Hosted(agent, store, allowed) for name, agent in agents.items()}
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        loop = asyncio.get_running_loop()
         with ThreadPoolExecutor(THREADS, thread_name_prefix="step") as threads:
-            asyncio.get_running_loop().set_default_executor(threads)
-            yield
+            loop.set_default_executor(threads)
+            async with http.session() as client:
+                for one in hosted.values():
+                    one.live = live.opened(sources, client, loop) if sources else None
+                yield
 
     app = FastAPI(
         title="Windlass executor",
@@ -66,10 +83,11 @@ def create(agents: Mapping[str, Agent[Any]], *, token: str | None, store: Path, 
 class Hosted:
     """An agent with its graph, built once. Lives as long as the process."""
 
-    def __init__(self, agent: Agent[Any], store: Path) -> None:
+    def __init__(self, agent: Agent[Any], store: Path, allowed: Allowed | None = None) -> None:
         self.agent = agent
-        self.graph = graph.build(agent)
+        self.graph = graph.build(agent, allowed)
         self.store = store
+        self.live: live.Live | None = None
 
     @property
     def gap(self) -> str | None:
@@ -128,7 +146,7 @@ def _agent_routes(hosted: Mapping[str, Hosted], admit: Admit) -> APIRouter:
         """Run the agent to its end; a business error is an answer like any other."""
         one = chosen(request)
         asked = await _asked(request, one.agent, admit)
-        answer = await run.execute(one.agent, one.graph, asked, one.store)
+        answer = await run.execute(one.agent, one.graph, asked, one.store, one.live)
         return problems.Json(orjson.dumps(answer))
 
     @router.post("/agents/run/stream", openapi_extra=_BODY)
@@ -181,7 +199,7 @@ def _parsed(body: bytes) -> model.RunRequest:
     except documents.UnfitBody as failure:
         raise problems.Problem(422, "VALIDATION_ERROR", str(failure), details={"fieldErrors": failure.errors}) from failure
     except ValidationError as failure:
-        errors = model.field_errors(failure, model.RunRequest.model_fields)
+        errors = model.field_errors(failure, model.RunRequest)
         raise problems.Problem(422, "VALIDATION_ERROR", model.clip(model.summary(errors), 1000), details={"fieldErrors": errors}) from failure
 
 
@@ -189,13 +207,13 @@ async def _events(one: Hosted, asked: model.RunRequest) -> AsyncIterator[bytes]:
     happened: asyncio.Queue[run.Progress | dict[str, Any]] = asyncio.Queue()
 
     async def work() -> None:
-        async for event in run.steps(one.agent, one.graph, asked, one.store):
+        async for event in run.steps(one.agent, one.graph, asked, one.store, one.live):
             happened.put_nowait(event)
 
     working = asyncio.create_task(work())
     try:
         yield _event(
-            "started", {"request_id": asked.request_id, "task_type": asked.task_type, "agent": one.agent.name, "steps": len(one.agent.steps)}
+            "started", {"request_id": asked.request_id, "task_type": asked.task_type, "agent": one.agent.name, "steps": graph.length(one.graph)}
         )
         while True:
             try:

@@ -20,11 +20,11 @@ from pydantic import ValidationError
 from windlass import model
 from windlass.agents.agent import Agent, Context, Inputs
 from windlass.errors import AgentError, BudgetExceeded
-from windlass.executor.graph import Call, Graph, State
+from windlass.executor import model_turn
+from windlass.executor.graph import Call, Graph, State, length
+from windlass.executor.live import Live
 
 DEFAULT_TIMEOUT_MS = 120_000
-BYTES_PER_TOKEN = 4
-"""`max_output_tokens` counts the outputs' JSON in tokens of this many bytes, rounded up: a rule that needs no tokenizer."""
 
 log = structlog.get_logger()
 
@@ -38,20 +38,22 @@ class Progress:
     total: int
 
 
-async def execute(agent: Agent[Any], graph: Graph, request: model.RunRequest, store: Path) -> dict[str, Any]:
+async def execute(agent: Agent[Any], graph: Graph, request: model.RunRequest, store: Path, live: Live | None = None) -> dict[str, Any]:
     """Run to the end and return the answer."""
     answer: dict[str, Any] = {}
-    async for happened in steps(agent, graph, request, store):
+    async for happened in steps(agent, graph, request, store, live):
         if isinstance(happened, dict):
             answer = happened
     return answer
 
 
-async def steps(agent: Agent[Any], graph: Graph, request: model.RunRequest, store: Path) -> AsyncIterator[Progress | dict[str, Any]]:
+async def steps(
+    agent: Agent[Any], graph: Graph, request: model.RunRequest, store: Path, live: Live | None = None
+) -> AsyncIterator[Progress | dict[str, Any]]:
     """Run the agent, yielding a `Progress` per finished step and, once and last, the answer."""
     started = time.monotonic()
     try:
-        call = await asyncio.to_thread(_call, agent, request, store, started)
+        call = await asyncio.to_thread(_call, agent, request, store, live, started)
         state: State = {"work": {}, "warnings": [f"the budget {name!r} is not enforced by this agent" for name in request.budgets.unenforced]}
         async with asyncio.timeout_at(asyncio.get_running_loop().time() + call.context.timeout_ms / 1000):
             done = 0
@@ -60,7 +62,7 @@ async def steps(agent: Agent[Any], graph: Graph, request: model.RunRequest, stor
                     state = value  # type: ignore[assignment]  # LangGraph types every streamed value as a plain dict
                 else:
                     done += 1
-                    yield Progress(step=next(iter(value)), done=done, total=len(agent.steps))
+                    yield Progress(step=next(iter(value)), done=done, total=length(graph))
         yield await asyncio.to_thread(_answer, agent, request, started, state)
     except TimeoutError:
         limit = request.budgets.timeout_ms or DEFAULT_TIMEOUT_MS
@@ -72,7 +74,7 @@ async def steps(agent: Agent[Any], graph: Graph, request: model.RunRequest, stor
         yield _refusal(agent, request, started, AgentError("INTERNAL", "the agent failed; its log says why"))
 
 
-def _call(agent: Agent[Any], request: model.RunRequest, store: Path, started: float) -> Call:
+def _call(agent: Agent[Any], request: model.RunRequest, store: Path, live: Live | None, started: float) -> Call:
     timeout_ms = request.budgets.timeout_ms or DEFAULT_TIMEOUT_MS
     context = Context(
         request_id=request.request_id,
@@ -81,8 +83,16 @@ def _call(agent: Agent[Any], request: model.RunRequest, store: Path, started: fl
         store=store,
         deadline=started + timeout_ms / 1000,
         timeout_ms=timeout_ms,
+        sources=live.sources if live else {},
+        fetch=live.fetch if live else None,
     )
-    return Call(inputs=validated(agent, request.inputs), context=context)
+    return Call(
+        inputs=validated(agent, request.inputs),
+        context=context,
+        task_type=request.task_type,
+        max_output_tokens=request.budgets.max_output_tokens,
+        max_model_calls=model_turn.TURNS if request.budgets.max_model_calls is None else request.budgets.max_model_calls,
+    )
 
 
 def validated(agent: Agent[Any], inputs: Mapping[str, Any]) -> Inputs:
@@ -90,13 +100,9 @@ def validated(agent: Agent[Any], inputs: Mapping[str, Any]) -> Inputs:
     try:
         typed: Inputs = agent.inputs.model_validate(inputs)
     except ValidationError as failure:
-        errors = model.field_errors(failure, _known_keys(agent.inputs))
+        errors = model.field_errors(failure, agent.inputs)
         raise AgentError("VALIDATION_ERROR", model.clip(model.summary(errors), 1000), {"fieldErrors": errors}) from failure
     return typed
-
-
-def _known_keys(inputs: type[Inputs]) -> list[str]:
-    return [field.alias or name for name, field in inputs.model_fields.items()]
 
 
 def _answer(agent: Agent[Any], request: model.RunRequest, started: float, state: State) -> dict[str, Any]:
@@ -106,12 +112,16 @@ def _answer(agent: Agent[Any], request: model.RunRequest, started: float, state:
     except (KeyError, ValidationError) as failure:
         raise AgentError("INVALID_OUTPUT", f"the agent's own outputs do not fit its output model: {model.clip(str(failure), 500)}") from failure
     limit = request.budgets.max_output_tokens
-    tokens = -(-len(orjson.dumps(outputs)) // BYTES_PER_TOKEN)
+    tokens = model_turn.tokens_of(outputs)
     if limit is not None and tokens > limit:
         raise BudgetExceeded("max_output_tokens", limit, f"the outputs take {tokens} tokens, {limit} are allowed; nothing was cut")
-    answer = _envelope(agent, request, started, "ok")
-    answer.update(outputs=outputs, artifacts=state.get("artifacts", []), warnings=state.get("warnings", []), grounding=work.get("grounding"))
-    answer["usage"]["output_tokens"] = tokens
+    drafted = state.get("drafted", {})
+    warnings = drafted.get("warnings", state.get("warnings", []))
+    answer = _envelope(agent, request, started, "degraded" if drafted.get("degraded") else "ok")
+    answer.update(outputs=outputs, artifacts=state.get("artifacts", []), warnings=warnings, grounding=work.get("grounding"))
+    answer["usage"] |= {"output_tokens": tokens, **drafted.get("tokens", {})}
+    if drafted.get("model"):
+        answer["provenance"] |= {"engine": "model", "model": drafted["model"]}
     return answer
 
 
@@ -121,7 +131,7 @@ def _refusal(agent: Agent[Any], request: model.RunRequest, started: float, refus
     return answer
 
 
-def _envelope(agent: Agent[Any], request: model.RunRequest, started: float, status: Literal["ok", "error"]) -> dict[str, Any]:
+def _envelope(agent: Agent[Any], request: model.RunRequest, started: float, status: Literal["ok", "degraded", "error"]) -> dict[str, Any]:
     canonical = orjson.dumps(request.inputs, option=orjson.OPT_SORT_KEYS)
     return {
         "status": status,

@@ -17,7 +17,10 @@ import orjson
 from windlass import model
 from windlass.agents.agent import Probe
 from windlass.errors import Refused
-from windlass.fleet import Fleet, Task
+from windlass.fleet import REFERENCE_PROBE, Fleet, Task
+
+_WITHOUT_MODEL: Mapping[str, Any] = {"max_model_calls": 0}
+"""A reference probe knows the deterministic engine's answer to the letter; a model's wording of it is checked by the agent, not by the probe."""
 
 Gate = Literal["dispatch", "execution", "proof"]
 GATES: tuple[Gate, ...] = ("dispatch", "execution", "proof")
@@ -48,6 +51,8 @@ class Cell:
     probe: Probe | None
     by: By
     questions: Mapping[Kind, Question] = field(repr=False)
+    budgets: Mapping[str, Any] = field(default_factory=dict)
+    """What every question of the cell allows."""
     unprovable: str | None = None
     """Why the rung `executed` can't be shown for this cell, whatever the agent does; None when it can."""
 
@@ -125,6 +130,7 @@ def _cell(fleet: Fleet, task_type: str, nonce: str, probe: Probe | None) -> Cell
         probe=probe,
         by="probe" if probe else "examples",
         questions=questions,
+        budgets=_WITHOUT_MODEL if probe and task.probe == REFERENCE_PROBE else {},
         unprovable=unprovable,
     )
 

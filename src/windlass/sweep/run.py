@@ -166,7 +166,7 @@ class Sweeper:
             url, body = self.access.orchestrator_url + DISPATCH_PATH, self._envelope(cell.task_type, self.plan.request_id(cell, kind))
             return await self._call(kind, url, body, self.access.token)
         question = cell.questions[kind]
-        body = self._envelope(cell.task_type, self.plan.request_id(cell, kind), inputs=question.inputs)
+        body = self._envelope(cell.task_type, self.plan.request_id(cell, kind), inputs=question.inputs, budgets=cell.budgets)
         token = self.access.agent_tokens.get(cell.token_env) if cell.token_env else None
         return await self._call(kind, cell.url + RUN_PATH, body, token)
 

@@ -8,7 +8,6 @@ from hypothesis import strategies as st
 
 from windlass.agents import papers
 from windlass.agents.papers import Paper
-from windlass.errors import AgentError
 
 
 def paper(**fields: Any) -> Paper:
@@ -111,11 +110,3 @@ def test_every_shipped_paper_says_that_it_is_synthetic():
     assert len({record.id for record in corpus}) == len({record.title for record in corpus}) == len({record.doi for record in corpus}) == len(corpus)
     assert all(record.abstract and record.year and record.journal and record.authors and record.study_type for record in corpus)
     assert papers.duplicates(corpus, lambda: None) == {}
-
-
-def test_an_invented_paper_never_answers_in_live_mode():
-    with pytest.raises(AgentError) as refused:
-        papers.corpus(None, "LIVE")
-    assert refused.value.code == "CORPUS_REQUIRED"
-    assert papers.corpus([paper()], "LIVE") == [paper()]
-    assert papers.corpus(None, "DEMO") is papers.shipped()

@@ -1,7 +1,8 @@
 """LIT_RETRIEVAL: which papers of a corpus speak most of a query?
 
-Ranked full-text search (BM25) over title, abstract and keywords of the papers that were handed in as `corpus`. Without any, DEMO mode
-searches the shipped corpus, whose every record says that it is synthetic; LIVE mode refuses. A paper that shares no word with the
+Ranked full-text search (BM25) over title, abstract and keywords of the papers that were handed in as `corpus`: a list, a bibliography
+as text, or a file of the operator's. Without any, DEMO mode searches the shipped corpus, whose every record says that it is synthetic;
+LIVE mode asks the live sources that the operator allows, and refuses where there are none. A paper that shares no word with the
 query is not in the answer, however few there are.
 """
 
@@ -9,13 +10,14 @@ from __future__ import annotations
 
 import math
 import random
-from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from pydantic import Field
 
-from windlass.agents import papers, search
+from windlass.agents import corpora, papers, search
 from windlass.agents.agent import Agent, Context, Inputs, Outputs, Probe, Step, Work
+from windlass.agents.sources import Source
 
 
 class LitRetrievalInputs(Inputs):
@@ -23,7 +25,9 @@ class LitRetrievalInputs(Inputs):
 
     query: search.Query
     max_results: Annotated[int, Field(ge=1, le=200)] = 25
-    corpus: Annotated[list[papers.Paper], Field(min_length=1, max_length=50_000)] | None = None
+    corpus: corpora.Corpus | None = None
+    sources: Annotated[list[Source], Field(min_length=1)] | None = None
+    """LIVE mode only: which of the allowed live sources to ask; all without it."""
 
 
 class RankedPaper(papers.Citation):
@@ -41,27 +45,26 @@ class LitRetrievalOutputs(Outputs):
     papers: list[RankedPaper]
     total_matches: int
     corpus_size: int
-    source: Literal["inline", "demo"]
+    source: corpora.Origin
     synthetic_count: int
     """How many of the papers above are synthetic."""
 
 
 def choose(inputs: LitRetrievalInputs, _work: Work, context: Context) -> Mapping[str, Any]:
     """Which corpus is searched; LIVE mode without one is refused."""
-    corpus = papers.corpus(inputs.corpus, context.mode)
-    return {"source": "demo" if inputs.corpus is None else "inline", "corpus_size": len(corpus)}
+    return corpora.choose(inputs.corpus, inputs.sources, inputs.query, inputs.max_results, context)
 
 
 def rank(inputs: LitRetrievalInputs, work: Work, context: Context) -> Mapping[str, Any]:
     """Position and score of every paper that shares a word with the query, best first."""
-    corpus = _corpus(inputs, work)
+    corpus = corpora.kept(inputs.corpus, work)
     found = search.rank(inputs.query, [papers.wording(paper) for paper in corpus], len(corpus), context.check)
     return {"hits": [[position, score] for position, score in found]}
 
 
 def present(inputs: LitRetrievalInputs, work: Work, context: Context) -> Mapping[str, Any]:
     """The records of the best hits, each with the words that it shares with the query."""
-    corpus = _corpus(inputs, work)
+    corpus = corpora.kept(inputs.corpus, work)
     ranked: list[dict[str, Any]] = []
     for place, (position, score) in enumerate(work["hits"][: inputs.max_results], 1):
         context.check()
@@ -80,10 +83,6 @@ def present(inputs: LitRetrievalInputs, work: Work, context: Context) -> Mapping
         },
         "warnings": [*papers.synthetic_notice(synthetic, len(ranked)), *nothing],
     }
-
-
-def _corpus(inputs: LitRetrievalInputs, work: Work) -> Sequence[papers.Paper]:
-    return papers.shipped() if work["source"] == "demo" else inputs.corpus or ()
 
 
 def _make(seed: int) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """STAGE_2_LITERATURE_REVIEW: from a research question to the papers that a review would start from, with counts that add up.
 
 The question is taken apart (PICO slots by cue words, subject headings by a thesaurus, keywords), its words and the headings' synonyms
-are searched (BM25) in the papers handed in as `corpus` or, in DEMO mode, in the shipped synthetic corpus; then years and study types are
+are searched (BM25) in the papers handed in as `corpus`, in DEMO mode else in the shipped synthetic corpus, in LIVE mode else in what the
+allowed live sources find; then years and study types are
 filtered, each excluded paper counted once: corpus = matched + not matched; matched = out of years + of other types + eligible;
 eligible = returned + beyond max_results. Nothing is looked up elsewhere.
 """
@@ -15,8 +16,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
-from windlass.agents import eligibility, papers, question, search, thesaurus
+from windlass.agents import corpora, eligibility, papers, question, search, thesaurus
 from windlass.agents.agent import Agent, Context, Inputs, Item, Outputs, Probe, Step, Work
+from windlass.agents.sources import Source
 
 
 class Stage2LitInputs(Inputs):
@@ -27,7 +29,9 @@ class Stage2LitInputs(Inputs):
     year_range: eligibility.YearRange | None = None
     study_types: eligibility.StudyTypes = Field(default_factory=list)
     max_results: Annotated[int, Field(ge=1, le=200)] = 25
-    corpus: Annotated[list[papers.Paper], Field(min_length=1, max_length=50_000)] | None = None
+    corpus: corpora.Corpus | None = None
+    sources: Annotated[list[Source], Field(min_length=1)] | None = None
+    """LIVE mode only: which of the allowed live sources to ask; all without it."""
 
     @model_validator(mode="after")
     def _asks_something(self) -> Self:
@@ -102,19 +106,19 @@ class Stage2LitOutputs(Outputs):
     counts: Counts
     by_year: dict[str, int]
     by_study_type: dict[str, int]
-    source: Literal["inline", "demo"]
+    source: corpora.Origin
 
 
 def structure(inputs: Stage2LitInputs, _work: Work, context: Context) -> Mapping[str, Any]:
-    """The question taken apart; LIVE mode without a corpus is refused here, before any work."""
-    papers.corpus(inputs.corpus, context.mode)
+    """The question taken apart, and the corpus chosen; LIVE mode without one is refused here, before any work."""
     pico = question.slots(inputs.asked)
     both = "\n".join(filter(None, (inputs.research_question, inputs.query)))
     words = question.keywords(both) or search.wanted_terms(both)
     found = question.headings(both, thesaurus.HEADINGS)
     known = set(search.wanted_terms(both))
+    chosen = corpora.choose(inputs.corpus, inputs.sources, " ".join(words), 200, context)
     added = [word for heading in found for synonym in heading.synonyms for word in search.wanted_terms(synonym) if word not in known]
-    return {
+    return chosen | {
         "structured_query": {
             "question": inputs.asked,
             "pico": dict(pico),
@@ -128,14 +132,14 @@ def structure(inputs: Stage2LitInputs, _work: Work, context: Context) -> Mapping
 
 def retrieve(inputs: Stage2LitInputs, work: Work, context: Context) -> Mapping[str, Any]:
     """Position and score of every paper that shares a word with the search, best first."""
-    corpus = papers.corpus(inputs.corpus, context.mode)
+    corpus = corpora.kept(inputs.corpus, work)
     found = search.rank(_searched(work), [papers.wording(paper) for paper in corpus], len(corpus), context.check)
     return {"hits": [[position, score] for position, score in found]}
 
 
 def sift(inputs: Stage2LitInputs, work: Work, context: Context) -> Mapping[str, Any]:
     """Which hits are eligible, and how many fail by year and, of the rest, by study type."""
-    corpus = papers.corpus(inputs.corpus, context.mode)
+    corpus = corpora.kept(inputs.corpus, work)
     wanted = frozenset(kind for name in inputs.study_types for kind in eligibility.named_types(name))
     eligible: list[list[Any]] = []
     lost = Counter[str]()
@@ -155,7 +159,7 @@ def sift(inputs: Stage2LitInputs, work: Work, context: Context) -> Mapping[str, 
 
 def report(inputs: Stage2LitInputs, work: Work, context: Context) -> Mapping[str, Any]:
     """The best eligible papers and the counts."""
-    corpus = papers.corpus(inputs.corpus, context.mode)
+    corpus = corpora.kept(inputs.corpus, work)
     listed = []
     for rank, (position, score, kind, source) in enumerate(work["eligible"][: inputs.max_results], 1):
         context.check()
@@ -179,7 +183,7 @@ def report(inputs: Stage2LitInputs, work: Work, context: Context) -> Mapping[str
             "counts": _counts(work, len(corpus), len(listed)),
             "by_year": dict(sorted(years.items())),
             "by_study_type": dict(sorted(types.items())),
-            "source": "demo" if inputs.corpus is None else "inline",
+            "source": work["source"],
         },
         "warnings": _warnings(listed, work),
     }
