@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -118,7 +119,9 @@ class _Story:
         self._premises = premises
         self._tell = tell
         self._on_moment = on_moment
-        self._probe_for = probes.finder(allow_code=request.allow_probe_code)
+        probe_for = probes.finder(allow_code=request.allow_probe_code)
+        sweep_id, nonce = f"sweep_{instants.compact_ms(instants.now())}_{secrets.token_hex(8)}", os.urandom(16).hex()
+        self._planned = plan.plan(premises.fleet, request.terms, sweep_id=sweep_id, nonce=nonce, probe_for=probe_for)
         self._sweep: dict[str, Any] | None = None
         self._failure: str | None = None
         self._record: RunRecord
@@ -206,8 +209,7 @@ class _Story:
 
     async def _sweep_and_judge(self) -> None:
         """Sweep the fleet; the three gates are the sweep's, and their evidence is its evidence."""
-        sweep_id = f"sweep_{self._record.run_id}"
-        planned = plan.plan(self._premises.fleet, self.request.terms, sweep_id=sweep_id, nonce=os.urandom(16).hex(), probe_for=self._probe_for)
+        planned = self._planned
         access = Access(
             orchestrator_url=self._premises.core.url,
             token=self._premises.token,

@@ -14,7 +14,6 @@ from typing import Any
 from windlass.infra import files
 from windlass.windows.rules import Service
 
-
 _LARGEST = 64 * 1024
 
 

@@ -62,7 +62,8 @@ def _scene(seed: int) -> Scene:
         "statistics": f"For {drug} a P below 0.0{alpha} was considered significant and data were analysed with Cox regression.",
         "ethics": f"The ethics committee of site {rng.randrange(10, 99)} gave way to {drug}.",
     }
-    present = [name for name in parts if name in rng.sample(list(parts), 4)]
+    drawn = rng.sample(list(parts), 4)
+    present = [name for name in parts if name in drawn]
     strangers = [
         f"It remains unclear whether {drug} prevents {effect}.",
         f"With {drug} {effect} fell by {rng.randrange(11, 99)}% (95% CI 10 to 99; P<0.001).",
