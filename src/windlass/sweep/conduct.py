@@ -13,7 +13,7 @@ from windlass import __version__
 from windlass.errors import Refused, UnusableRecord
 from windlass.infra import files, instants
 from windlass.infra.redaction import Redactor
-from windlass.sweep import evidence, rows
+from windlass.sweep import evidence, rows, shape
 from windlass.sweep.plan import Plan
 from windlass.sweep.run import Access, OnMoment, Sweeper
 from windlass.sweep.writers import exports, step_summary
@@ -176,4 +176,6 @@ def load(directory: Path) -> dict[str, Any]:
         raise UnusableRecord(f"{path}: fleet.expected is not a list")
     if not isinstance(sweep["rows"], list) or not all(isinstance(row, dict) and row.keys() >= rows.KEYS for row in sweep["rows"]):
         raise UnusableRecord(f"{path}: rows is not a list of rows")
+    if reason := shape.misfit(sweep):
+        raise UnusableRecord(f"{path}: {reason}")
     return sweep

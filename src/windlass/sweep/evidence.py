@@ -22,6 +22,8 @@ from windlass.errors import UnusableRecord
 from windlass.infra import files
 
 SYNC_EVERY_S = 0.1
+_LARGEST = 1024 * 1024 * 1024
+"""Bytes of a file that is read back: more than a sweep ever writes."""
 EXPECTATION, FLEET, ROWS, SWEEP = "expectation.json", "fleet.json", "rows.jsonl", "sweep.json"
 
 
@@ -138,7 +140,7 @@ def begin(directory: Path, bodies: Path, expectation: Mapping[str, Any], fleet: 
 def digest_of(path: Path) -> str:
     """The SHA-256 of a file of the evidence; raises UnusableRecord that names a file which can't be read."""
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return hashlib.sha256(files.content(path, _LARGEST)).hexdigest()
     except OSError as failure:
         raise UnusableRecord(f"{path}: {failure.strerror}") from failure
 
@@ -146,7 +148,7 @@ def digest_of(path: Path) -> str:
 def read_json(path: Path) -> Any:
     """A JSON document of the evidence; raises UnusableRecord that names the file."""
     try:
-        return orjson.loads(path.read_bytes())
+        return orjson.loads(files.content(path, _LARGEST))
     except OSError as failure:
         raise UnusableRecord(f"{path}: {failure.strerror}") from failure
     except orjson.JSONDecodeError as failure:
@@ -156,7 +158,7 @@ def read_json(path: Path) -> Any:
 def read_rows(path: Path) -> tuple[list[dict[str, Any]], int]:
     """The whole rows of a rows file, and the length of the part that holds them: a row that a kill cut short is not a row."""
     try:
-        content = path.read_bytes()
+        content = files.content(path, _LARGEST)
     except FileNotFoundError:
         return [], 0
     except OSError as failure:
@@ -176,7 +178,7 @@ def body(bodies: Path, digest: str | None) -> bytes | None:
     if digest is None:
         return b""
     try:
-        content = (bodies / digest).read_bytes()
+        content = files.content(bodies / digest, _LARGEST)
     except OSError:
         return None
     if hashlib.sha256(content).hexdigest() != digest:

@@ -68,7 +68,7 @@ def _body(word: str, bodies: Path, digest: str | None) -> Iterator[str]:
         return
     try:
         text = orjson.dumps(orjson.loads(content), option=orjson.OPT_INDENT_2).decode()
-    except orjson.JSONDecodeError:
+    except (orjson.JSONDecodeError, orjson.JSONEncodeError):  # deeper nested than can be written again
         text = content.decode("utf-8", "replace")
     shown = model.clip(text, EXCERPT).splitlines() or [""]
     yield f"    {word}: {shown[0]}"
