@@ -312,7 +312,8 @@ async def test_a_service_inherits_its_socket_and_nothing_else_of_its_opener(worl
     listing = len(descriptors - {"0", "1", "2", str(wanted.listen_fd)})
     assert listing == 1, f"only the descriptor that lists them may be there beside: {descriptors}"
     assert "PATH" not in shown
-    assert ignored <= {signal.SIGPIPE, signal.SIGXFSZ}, "Python ignores these two by itself"
+    internal = {32, 33}  # the C library of whoever started pytest (make, for one) leaves its own two ignored
+    assert ignored - internal <= {signal.SIGPIPE, signal.SIGXFSZ}, "Python ignores these two by itself"
 
 
 def ignored_signals(pid: int) -> set[int]:

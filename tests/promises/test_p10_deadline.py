@@ -78,8 +78,16 @@ def kill_once(directory: Path, moment_s: float) -> Outcome:
         limit = begun + START_TIMEOUT_S + TTL_S + GRACE_S + X_S
         in_time = asyncio.run(services.until(lambda: not world.processes(), limit - time.monotonic()))
         last_seen = time.monotonic() - begun
-        state = asyncio.run(window.close_directory(world.state_dir)).state if (world.state_dir / "window.json").exists() else "closed"
+        state = _closed(world.state_dir)
         return Outcome(killed_after_s=killed_after, was_open=was_open, started=started, last_seen_s=last_seen, in_time=in_time, state=state)
+
+
+def _closed(state_dir: Path) -> str:
+    """What closing says once nothing runs. `stuck` says that an end could not be confirmed in time, and asks to be tried again: once, here."""
+    if not (state_dir / "window.json").exists():
+        return "closed"
+    first = asyncio.run(window.close_directory(state_dir)).state
+    return first if first == "closed" else asyncio.run(window.close_directory(state_dir)).state
 
 
 async def kill_all(directory: Path, moments: list[float]) -> list[Outcome]:

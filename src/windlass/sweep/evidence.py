@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import os
 import queue
+import re
 import threading
 import time
 from collections.abc import Iterator, Mapping
@@ -24,6 +25,7 @@ from windlass.infra import files
 SYNC_EVERY_S = 0.1
 _LARGEST = 1024 * 1024 * 1024
 """Bytes of a file that is read back: more than a sweep ever writes."""
+_DIGEST = re.compile(r"[0-9a-f]{64}")
 EXPECTATION, FLEET, ROWS, SWEEP = "expectation.json", "fleet.json", "rows.jsonl", "sweep.json"
 
 
@@ -177,6 +179,8 @@ def body(bodies: Path, digest: str | None) -> bytes | None:
     """A stored body, or None where it is not carried; raises UnusableRecord where it is not the one that was stored."""
     if digest is None:
         return b""
+    if not _DIGEST.fullmatch(str(digest)):
+        raise UnusableRecord(f"{bodies}: {str(digest)[:80]!r} is the name of no body")
     try:
         content = files.content(bodies / digest, _LARGEST)
     except OSError:

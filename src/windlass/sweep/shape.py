@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from windlass import model
 from windlass.sweep.judge import Rung
@@ -60,7 +60,7 @@ class _Verdict(_Part):
 class _Try(_Part):
     http: int
     expected: int
-    # `pass` is no name in Python; `rows.door_reason` takes whatever it holds for true or false
+    passed: bool = Field(alias="pass")
 
 
 class _Gates(_Part):
