@@ -65,7 +65,8 @@ def main() -> None:
     """Run the command line and leave with its exit code: 0 done or PASS, 1 failed, 2 refused, 130 interrupted."""
     streams.complete()
     code = _run(sys.argv[1:])
-    streams.settled(sys.stderr)
+    for stream in (sys.stdout, sys.stderr):
+        streams.settled(stream)
     sys.exit(code)
 
 
@@ -98,6 +99,8 @@ def _run(arguments: list[str]) -> int:
 
 def _surroundings(failure: OSError) -> int:
     """What the machine refused and nobody foresaw: a stream, the working directory, a disk."""
+    if isinstance(failure.__context__, KeyboardInterrupt):
+        return EXIT_INTERRUPTED  # the terminal went away, and click could not end its line
     if not streams.settled(sys.stdout):
         return EXIT_FAILED if isinstance(failure, BrokenPipeError) else _say(f"stdout: {failure.strerror}", EXIT_FAILED)
     try:
