@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import unquote
 
 import orjson
-from pydantic import AliasChoices, Field
+from pydantic import AliasChoices, Field, model_validator
 
 from windlass.agents.agent import Item, OpenItem
 
@@ -25,6 +26,8 @@ _MARKUP = re.compile(r"</?(?:i|b|em|strong|sub|sup|sc)>", re.IGNORECASE)
 _ACCENT = re.compile("[\u0300-\u036f]")
 _GAP = re.compile(r"[\W_]+")
 _INITIALS = re.compile(r"(?:\w\.?-?){1,3}")
+_NEAR = 0.75
+_LONGEST_KEY = 40
 _TELLING_TITLE = 4
 """Words that a title must have before it identifies a paper without author and year: two records called `Editorial` are not one."""
 
@@ -45,6 +48,23 @@ class Paper(OpenItem):
     study_type: str | None = None
     keywords: list[str] | str | None = None
     synthetic: bool | None = None
+
+    @model_validator(mode="after")
+    def _no_key_is_nearly_ours(self) -> Self:
+        """A record may carry keys of the user's own, but not `abstrcat`: what is nearly the name of a field that is missing was meant to be it."""
+        missing = frozenset(name for name in Paper.model_fields if getattr(self, name) is None)
+        for key in self.model_extra or ():
+            if meant := _nearly(key, missing):
+                raise ValueError(f"{key}: is not a known key; did you mean {meant!r}?")
+        return self
+
+
+@lru_cache(maxsize=4096)
+def _nearly(key: str, names: frozenset[str]) -> str | None:
+    """The one of `names` that `key` is a misspelling of, if any; the keys of a file repeat with every record."""
+    if len(key) > _LONGEST_KEY:
+        return None
+    return next(iter(difflib.get_close_matches(key.casefold(), sorted(names), n=1, cutoff=_NEAR)), None)
 
 
 class Citation(Item):

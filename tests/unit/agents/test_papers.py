@@ -110,3 +110,17 @@ def test_every_shipped_paper_says_that_it_is_synthetic():
     assert len({record.id for record in corpus}) == len({record.title for record in corpus}) == len({record.doi for record in corpus}) == len(corpus)
     assert all(record.abstract and record.year and record.journal and record.authors and record.study_type for record in corpus)
     assert papers.duplicates(corpus, lambda: None) == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "meant"), [("abstrcat", "abstract"), ("Abstract", "abstract"), ("author", "authors"), ("shelf", None), ("jounral", "journal")]
+)
+def test_a_key_that_is_nearly_ours_is_refused_where_ours_is_missing(key, meant):
+    record = {"title": "A", key: "x"}
+    if meant is None:
+        assert papers.Paper.model_validate(record).model_extra == {key: "x"}
+        return
+    with pytest.raises(ValueError, match=f"did you mean '{meant}'"):
+        papers.Paper.model_validate(record)
+    beside = {**record, meant: {"authors": ["y"], "citation_count": 7}.get(meant, "y")}
+    assert papers.Paper.model_validate(beside).model_extra == {key: "x"}, "beside the field itself it is the user's own"
