@@ -11,13 +11,16 @@ from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
+PATIENCE_S = 20.0
+"""Seconds that closing in good order may take, before one more signal ends it at once."""
 
-def run(work: Coroutine[Any, Any, Result]) -> Result:
+
+def run(work: Coroutine[Any, Any, Result], *, patience_s: float = PATIENCE_S) -> Result:
     """The result of `work`; raises KeyboardInterrupt after everything in it was closed, whichever signal asked for it."""
     gc.freeze()  # what is loaded by now lives as long as the command: the collector need not look at it again
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         try:
-            return runner.run(_watched(work))
+            return runner.run(_watched(work, patience_s))
         except asyncio.CancelledError:
             raise KeyboardInterrupt from None
 
@@ -28,11 +31,7 @@ def allow_many_files() -> None:
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 1_048_576) if hard != resource.RLIM_INFINITY else 65_536, hard))
 
 
-PATIENCE_S = 20.0
-"""Seconds that closing in good order may take, before one more signal ends it at once."""
-
-
-async def _watched(work: Coroutine[Any, Any, Result]) -> Result:
+async def _watched(work: Coroutine[Any, Any, Result], patience_s: float) -> Result:
     """The first signal cancels the work; more of them, as of a Ctrl-C pressed twice, cut nothing short that closes in good time."""
     task = asyncio.current_task()
     if task is None:
@@ -43,7 +42,7 @@ async def _watched(work: Coroutine[Any, Any, Result]) -> Result:
     def stop() -> None:
         if not asked_at:
             task.cancel()
-        elif loop.time() > asked_at[0] + PATIENCE_S:
+        elif loop.time() > asked_at[0] + patience_s:
             raise KeyboardInterrupt
         asked_at.append(loop.time())
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import click
@@ -22,10 +21,11 @@ def status(directory: Path, as_json: bool) -> None:
     """The window in DIRECTORY as it is now: observed, not declared."""
     import orjson
 
+    from windlass.cli import loop
     from windlass.infra import instants
     from windlass.windows import window
 
-    seen = asyncio.run(window.status_directory(directory))
+    seen = loop.run(window.status_directory(directory))
     services = [{"service": one.service, "state": one.state, "trouble": one.trouble} for one in seen.services]
     if as_json:
         fields = {
@@ -48,10 +48,11 @@ def close(directory: Path, as_json: bool) -> int:
     """Close the window in DIRECTORY, and say how it was found afterwards. Exit code 1 when the end of something can't be confirmed."""
     import orjson
 
+    from windlass.cli import loop
     from windlass.infra import instants
     from windlass.windows import window
 
-    closed = asyncio.run(window.close_directory(directory, "manual"))
+    closed = loop.run(window.close_directory(directory, "manual"))
     results = [{"service": one.service, "state": one.state, "rc": one.rc, "elapsed_ms": one.elapsed_ms} for one in closed.results]
     if as_json:
         fields = {"window_id": closed.window_id, "state": closed.state, "closed_at": instants.stamp(closed.closed_at), "reason": closed.reason}

@@ -195,7 +195,7 @@ async def _asked(request: Request, agent: Agent[Any], admit: Admit) -> model.Run
 
 def _parsed(body: bytes) -> model.RunRequest:
     try:
-        return model.RunRequest.model_validate(documents.parsed(body, _KEYS))
+        return model.RunRequest.model_validate(documents.parsed(body, _KEYS, every_level=True))
     except documents.UnfitBody as failure:
         raise problems.Problem(422, "VALIDATION_ERROR", str(failure), details={"fieldErrors": failure.errors}) from failure
     except ValidationError as failure:

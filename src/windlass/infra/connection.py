@@ -18,14 +18,14 @@ from windlass import model
 MAX_HEAD = 64 * 1024
 """Bytes of a request line with its headers; one more piece is HEAD_TOO_LARGE."""
 
-HEAD_S = 10.0
-"""Seconds in which a head must have come, from the connection or from its own beginning on."""
-
 _REASONS = {400: b"Bad Request", 431: b"Request Header Fields Too Large"}
 
 
 class Connection(HttpToolsProtocol):
     """Passes requests on, and ends itself when a head does not come to its end. Lives as long as the connection."""
+
+    head_s = 10.0
+    """Seconds in which a head must have come, from the connection or from its own beginning on."""
 
     def __init__(self, *given: Any, **named: Any) -> None:
         super().__init__(*given, **named)
@@ -84,7 +84,7 @@ class Connection(HttpToolsProtocol):
 
     def _await_head(self) -> None:
         if self._late is None:
-            self._late = self.loop.call_later(HEAD_S, self.transport.close)
+            self._late = self.loop.call_later(self.head_s, self.transport.close)
 
     def _stop_waiting(self) -> None:
         if self._late is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
@@ -29,8 +30,11 @@ class UnfitBody(ValueError):
         super().__init__(message)
 
 
-def parsed(content: bytes, keys: tuple[str, ...]) -> dict[str, Any]:
-    """The JSON object in `content`; `keys` are those that its reader knows. Raises UnfitBody."""
+def parsed(content: bytes, keys: tuple[str, ...], *, every_level: bool = False) -> dict[str, Any]:
+    """The JSON object in `content`; `keys` are those that its reader knows. Raises UnfitBody.
+
+    With `every_level`, no object inside it may hold a key twice either; that costs five times as much.
+    """
     try:
         document = orjson.loads(content)
     except orjson.JSONDecodeError as failure:
@@ -44,8 +48,8 @@ def parsed(content: bytes, keys: tuple[str, ...]) -> dict[str, Any]:
     for key in document:
         if len(key) > _MAX_KEY:
             raise _unfit(model.clip(key, _MAX_KEY), "is not a known key")
-    if _may_hide_something(content, document, keys):
-        _refuse_hidden(content)
+    if every_level or _may_hide_something(content, document, keys):
+        _refuse_hidden(content, every_level=every_level)
     return document
 
 
@@ -82,13 +86,15 @@ def _written(keys: tuple[str, ...]) -> dict[str, bytes]:
     return {key: b'"%b"' % key.encode() for key in keys}
 
 
-def _refuse_hidden(content: bytes) -> None:
-    """Raise for keys given twice at the top, and for integers beyond 64 bits, as the exact (and slow) parser sees them."""
-    top: list[tuple[str, Any]] = []
+def _refuse_hidden(content: bytes, *, every_level: bool) -> None:
+    """Raise for keys given twice, and for integers beyond 64 bits, as the exact (and slow) parser sees them."""
+    top: list[str] = []
+    below: list[str] = []
     rounded: list[str] = []
 
     def pairs(found: list[tuple[str, Any]]) -> None:
-        top[:] = found  # the outermost object is the last one to be closed
+        below.extend(_twice(top))
+        top[:] = [name for name, _ in found]  # the outermost object is the last one to be closed
 
     def integer(digits: str) -> int:
         if len(digits) > 20 or not _INT64 <= int(digits) < _UINT64:
@@ -97,9 +103,13 @@ def _refuse_hidden(content: bytes) -> None:
         return int(digits)
 
     json.loads(content, object_pairs_hook=pairs, parse_int=integer)
-    names = [name for name, _ in top]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
+    if twice := _twice(top):
         raise UnfitBody({name: ["is given twice"] for name in twice}, f"{', '.join(twice)}: given twice; which one counts would be a guess")
+    if below and every_level:
+        raise _unfit("body", f"the key {model.clip(below[0], 80)!r} is given twice inside one object; which one counts would be a guess")
     if rounded:
         raise _unfit("body", f"the integer {model.clip(rounded[0], 40)} is beyond 64 bits and would lose digits; send it as a string")
+
+
+def _twice(names: list[str]) -> list[str]:
+    return sorted(name for name, count in Counter(names).items() if count > 1) if len(set(names)) < len(names) else []

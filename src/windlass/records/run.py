@@ -253,6 +253,9 @@ class RunRecord:
         self._log.mend()
         if self._follow() or self._behind:
             shown.mend_attempt(self.record_directory, self._before, self.run)
+        if self._behind:  # the next entry must not come before the views have caught up: two behind is what no kill explains
+            shown.mend_run(self.record_directory, self._before, self.run)
+            self._behind = False
 
     def _follow(self) -> bool:
         known = self._last
