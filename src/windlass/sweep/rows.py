@@ -82,7 +82,9 @@ def door_reason(door: Mapping[str, Any] | None) -> str | None:
         return None
     answered = {name: (door.get(name) or {}).get("http", "nothing") for name in DOOR}
     open_ones = [
-        f"{name.replace('_', ' ')} answered {answered[name]} instead of {status}" for name, status in DOOR.items() if answered[name] != status
+        f"{name.replace('_', ' ')} {f'answered {answered[name]}' if answered[name] else 'got no answer'} instead of {status}"
+        for name, status in DOOR.items()
+        if answered[name] != status
     ]
     return "; ".join(open_ones) or None
 
