@@ -24,7 +24,7 @@ from windlass.infra.completion import see_through
 from windlass.model import Mode, RiskTier
 from windlass.premises import STORE, Needs, Premises
 from windlass.records import verify as verifying
-from windlass.records.journal import GateName
+from windlass.records.events import GateName
 from windlass.records.report import Report
 from windlass.records.run import RunRecord
 

@@ -22,7 +22,7 @@ from windlass.infra import git, instants
 from windlass.infra.completion import see_through
 from windlass.premises import CORE, FLEET, STORE, Needs, Premises, Up
 from windlass.records import verify as verifying
-from windlass.records.journal import GateName
+from windlass.records.events import GateName
 from windlass.records.report import Report
 from windlass.records.run import RunRecord
 from windlass.sweep import conduct, plan, probes, stages

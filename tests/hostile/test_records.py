@@ -15,7 +15,7 @@ from tests.unit.records import worlds
 from windlass.errors import UnusableRecord
 from windlass.infra import chain
 from windlass.infra.chain import ChainedLog
-from windlass.records.journal import GateName
+from windlass.records.events import GateName
 from windlass.records.run import RunRecord
 from windlass.records.verify import verify
 

@@ -53,7 +53,7 @@ with RunRecord.open(directory, root=root) as record:
 _STARTER = """
 import sys
 from pathlib import Path
-from windlass.records.journal import GateName
+from windlass.records.events import GateName
 from windlass.records.run import RunRecord
 
 while True:

@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from windlass.records.journal import GateName
+from windlass.records.events import GateName
 from windlass.records.run import RunRecord
 
 

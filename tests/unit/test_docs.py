@@ -18,7 +18,7 @@ import yaml
 from windlass import cli, fleet, settings
 from windlass.agents import catalogue
 from windlass.infra.chain import ChainedLog
-from windlass.records import journal
+from windlass.records import events
 from windlass.sweep.readings import FailureClass
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -180,7 +180,7 @@ def first_cells(page: str) -> set[str]:
     [
         ("docs/reference/sweep-evidence.md", set(get_args(FailureClass))),
         ("docs/reference/settings.md", {one.variable for one in settings.ALL}),
-        ("docs/reference/records.md", {event.type for event in get_args(journal.Event)}),
+        ("docs/reference/records.md", {event.type for event in get_args(events.Event)}),
         ("docs/reference/fleet-file.md", {f"tasks.<TASK>.{name}" for name in fleet.Task.model_fields}),
         ("docs/reference/fleet-file.md", {f"agents.<name>.{name}" for name in fleet.AgentEntry.model_fields}),
     ],

@@ -16,8 +16,8 @@ from windlass.errors import Refused
 from windlass.infra import chain
 from windlass.records import artifacts, layout
 from windlass.records.artifacts import Artifact, Digests
+from windlass.records.events import GateFinished
 from windlass.records.fields import SHA256
-from windlass.records.journal import GateFinished
 from windlass.records.report import Finding
 
 BODIES = "bodies"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from windlass.errors import UnusableRecord
@@ -16,10 +16,17 @@ class Fields:
     """One JSON object being read; lives until its last key is taken. Every error is UnusableRecord and begins with a JSON pointer."""
 
     def __init__(self, content: object, pointer: str = "") -> None:
-        if not isinstance(content, dict):
+        if not isinstance(content, Mapping):
             raise UnusableRecord(f"{pointer or 'the whole'}: is not an object")
         self._rest: dict[str, Any] = dict(content)
         self._pointer = pointer
+
+    def lacking(self, defaults: Mapping[str, Any]) -> None:
+        """Take keys that an older writer did not know for `defaults`; refuse one that is there all the same."""
+        for key, default in defaults.items():
+            if key in self._rest:
+                raise self._problem(key, "is not a known key")
+            self._rest[key] = default
 
     def text(self, key: str, pattern: re.Pattern[str] | None = None) -> str:
         """A non-empty string, wholly matching `pattern`."""
@@ -57,6 +64,15 @@ class Fields:
             self._rest.pop(key)
             return None
         return self.number(key, least)
+
+    def maybe_amount(self, key: str) -> float | None:
+        """A finite number of at least 0, or null."""
+        value = self._take(key)
+        if value is None:
+            return None
+        if type(value) not in (int, float) or not 0 <= value < float("inf"):
+            raise self._problem(key, "is not a number of at least 0")
+        return float(value)
 
     def truth(self, key: str) -> bool:
         """True or false."""
@@ -106,9 +122,9 @@ class Fields:
 
     def _list(self, key: str) -> list[Any]:
         value = self._take(key)
-        if not isinstance(value, list):
+        if not isinstance(value, list | tuple):
             raise self._problem(key, "is not a list")
-        return value
+        return list(value)
 
     def _problem(self, key: str, reason: str) -> UnusableRecord:
         return UnusableRecord(f"{self._pointer}/{key}: {reason}")

@@ -35,6 +35,11 @@ def run_id(started_at: datetime, slug: str, random: Callable[[int], int]) -> str
     return f"run_{instants.compact_ms(started_at)}_{slug}_{suffix}"
 
 
+def invocation_id(at: datetime, random: Callable[[int], int]) -> str:
+    """`inv_<epoch milliseconds>_<13 random characters>`; `random(n)` is a number below n."""
+    return f"inv_{int(at.timestamp() * 1000)}_{''.join(_ALPHABET[random(len(_ALPHABET))] for _ in range(_SUFFIX_LENGTH))}"
+
+
 def check_slug(slug: str) -> None:
     """Raise Refused unless `slug` is 1 to 64 of a–z, 0–9 and `-`, not beginning with `-`."""
     if not SLUG.fullmatch(slug):

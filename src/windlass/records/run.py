@@ -6,26 +6,29 @@ the views at most one entry behind the journal: the next writer brings them up t
 
 from __future__ import annotations
 
+import hashlib
+import math
 import os
 import secrets
 import shutil
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
+from windlass import __version__
 from windlass.errors import Refused, UnusableRecord
 from windlass.infra import chain, files, instants
 from windlass.infra.instants import Clock
-from windlass.records import artifacts, journal, layout, locks, shown, state, views
+from windlass.records import artifacts, bound, events, journal, layout, locks, shown, state, views
 from windlass.records.artifacts import Artifact
-from windlass.records.journal import Contract, Depth, Event, GateName, GateVerdict, RunVerdict, Workflow
+from windlass.records.events import Contract, Depth, Event, GateName, GateVerdict, InvocationVerdict, RunVerdict, Workflow
 
 
 class RunRecord:
     """The open record of one run; lives as long as its writer and is closed by it. Safe across threads and processes."""
 
-    def __init__(self, directory: Path, *, root: Path, clock: Clock) -> None:
+    def __init__(self, directory: Path, *, root: Path, clock: Clock, random: Callable[[int], int]) -> None:
         self.directory = directory.absolute()
         self.record_directory = self.directory / layout.RECORD
         self.logs_directory = self.directory / layout.LOGS
@@ -35,6 +38,7 @@ class RunRecord:
             raise UnusableRecord(f"{path}: there is no journal, so this is no run of Windlass")
         self._root = root.absolute()
         self._clock = clock
+        self._random = random
         self._guard = threading.Lock()
         self._before: state.Run | None = None  # one entry ago: what the views show when a writer was killed
         self._run: state.Run | None = None
@@ -63,19 +67,22 @@ class RunRecord:
         version: str = "local-dev",
         depth: Depth = "standard",
         prompt: str | None = None,
+        topic: bytes | None = None,
         git_commit: str | None = None,
-        workflow_sha256: str | None = None,
+        workflow_content: bytes | None = None,
         clock: Clock = instants.now,
         random: Callable[[int], int] = secrets.randbelow,
     ) -> Self:
         """Start a run in a new directory below `runs_directory` (made when missing) and open its record.
 
-        `root`: the project's root, which recorded paths are relative to. `random(n)`: a number below n, for the run id.
+        `root`: the project's root, which recorded paths are relative to. `workflow_content`, `topic`: the bytes of the workflow's
+        file and of the prompt's, which the record carries and binds. `random(n)`: a number below n, for the run id.
         The run appears whole or not at all. Raises Refused for a bad name, slug or path, and when the run exists.
         """
         started_at = clock()
         run_id = layout.run_id(started_at, slug, random)
-        started = journal.RunStarted(
+        carried = {content: hashlib.sha256(content).hexdigest() for content in (workflow_content, topic) if content is not None}
+        started = events.RunStarted(
             at=instants.stamp(started_at),
             run_id=run_id,
             workflow=Workflow(name=workflow, version=version, slug=slug, artifact_path=artifact_path),
@@ -83,7 +90,9 @@ class RunRecord:
             prompt=prompt,
             gates=tuple(gates),
             git_commit=git_commit,
-            workflow_sha256=workflow_sha256,
+            workflow_sha256=None if workflow_content is None else carried[workflow_content],
+            topic_sha256=None if topic is None else carried[topic],
+            windlass_version=__version__,
         )
         fields = journal.write(started)
         journal.read(fields)  # refuses here what could not be read back
@@ -93,21 +102,21 @@ class RunRecord:
         runs_directory.mkdir(parents=True, exist_ok=True)
         draft = runs_directory / f".{run_id}.tmp"
         try:
-            _lay_out(draft, fields)
+            _lay_out(draft, fields, carried)
             draft.rename(directory)
         except BaseException:
             shutil.rmtree(draft, ignore_errors=True)
             raise
         files.fsync_directory(runs_directory)
-        return cls(directory, root=root, clock=clock)
+        return cls(directory, root=root, clock=clock, random=random)
 
     @classmethod
-    def open(cls, directory: Path, *, root: Path, clock: Clock = instants.now) -> Self:
+    def open(cls, directory: Path, *, root: Path, clock: Clock = instants.now, random: Callable[[int], int] = secrets.randbelow) -> Self:
         """Open a run's directory for more work; views that a killed writer left behind are brought up to date.
 
         Raises UnusableRecord when the journal is missing or broken, or a view differs from it in a way that no kill explains.
         """
-        return cls(directory, root=root, clock=clock)
+        return cls(directory, root=root, clock=clock, random=random)
 
     def __enter__(self) -> Self:
         return self
@@ -156,19 +165,33 @@ class RunRecord:
         prompt_sha256: str | None = None,
         required_outputs: Sequence[str] = (),
         contract: Contract | None = None,
+        executor: str | None = None,
+        inputs: Sequence[Artifact] = (),
+        packet: Callable[[int], bytes] | None = None,
     ) -> int:
-        """Begin the next attempt at a gate and return its number; raises Refused while another attempt runs."""
+        """Begin the next attempt at a gate and return its number; raises Refused while another attempt runs.
+
+        `packet(attempt)`: the prompt packet of that attempt, bound to it; else `prompt_sha256` names a text that was bound before,
+        as `contract` does.
+        """
+        for what, digest in (("prompt packet", prompt_sha256), ("contract", contract.sha256 if contract else None)):
+            if digest and self.run.version > 1 and not (self.record_directory / bound.path(digest)).is_file():
+                raise Refused(f"gate {gate}: the {what} {digest[:12]}… is not bound to the run; bind it first")
 
         def started(run: state.Run) -> Event:
-            return journal.GateStarted(
+            attempt = len(run.gates[gate].attempts) + 1 if gate in run.gates else 1
+            return events.GateStarted(
                 at=self._now(),
                 gate=gate,
-                attempt=len(run.gates[gate].attempts) + 1 if gate in run.gates else 1,
+                attempt=attempt,
                 agent=agent,
                 window_id=window_id,
-                prompt_sha256=prompt_sha256,
+                prompt_sha256=self.bind(packet(attempt)) if packet else prompt_sha256,
                 required_outputs=tuple(required_outputs),
                 contract=contract,
+                executor=executor,
+                inputs=tuple(inputs),
+                out_of_order=run.is_out_of_order(gate),
             )
 
         return len(self._act(started).gates[gate].attempts)
@@ -190,7 +213,7 @@ class RunRecord:
         """
 
         def finished(run: state.Run) -> Event:
-            return journal.GateFinished(
+            return events.GateFinished(
                 at=self._now(),
                 gate=gate,
                 attempt=max(1, len(run.gates[gate].attempts)) if gate in run.gates else 1,
@@ -203,17 +226,89 @@ class RunRecord:
 
         self._act(finished)
 
+    def invocation_recorded(  # noqa: PLR0913  # what the seed's records tell of an invocation
+        self,
+        gate: str,
+        agent: str,
+        *,
+        status: InvocationVerdict = "SUCCESS",
+        model: str = "unknown",
+        started_at: str | None = None,
+        duration_ms: int = 0,
+        input_refs: Sequence[str] = (),
+        output_refs: Sequence[str] = (),
+        tokens_in: int | None = None,
+        tokens_out: int | None = None,
+        cost_usd: float | None = None,
+    ) -> str:
+        """Record that an agent was invoked for a gate, and return the invocation's id; it belongs to the gate's newest attempt.
+
+        `started_at` as `instants.stamp` writes it, now by default; `duration_ms`: milliseconds; `cost_usd`: US dollars.
+        """
+        if cost_usd is not None and not math.isfinite(cost_usd):
+            raise Refused(f"cost {cost_usd}: must be a finite number of US dollars")
+
+        def invoked(run: state.Run) -> Event:
+            at = self._clock()
+            return events.InvocationRecorded(
+                at=instants.stamp(at),
+                invocation_id=layout.invocation_id(at, self._random),
+                gate=gate,
+                attempt=(len(run.gates[gate].attempts) or None) if gate in run.gates else None,
+                agent=agent,
+                model=model,
+                started_at=started_at or instants.stamp(at),
+                finished_at=instants.stamp(at),
+                duration_ms=duration_ms,
+                status=status,
+                input_refs=tuple(input_refs),
+                output_refs=tuple(output_refs),
+                tokens_in=tokens_in,
+                tokens_out=tokens_out,
+                cost_usd=cost_usd,
+            )
+
+        return self._act(invoked).invocations[-1].invocation_id
+
+    def gate_approved(self, gate: str, envelope: Mapping[str, Any], *, who: str, key_id: str, nonce: str, expires_at: str, keys: bytes) -> None:
+        """Record an approval of the gate's running attempt, with the `keys` file (its bytes) that it was held against.
+
+        Raises Refused when no attempt is running, and when the nonce was used before.
+        """
+        keys_sha256 = self.bind(keys)
+        self._act(
+            lambda run: events.GateApproved(
+                at=self._now(),
+                gate=gate,
+                attempt=max(1, len(run.gates[gate].attempts)) if gate in run.gates else 1,
+                who=who,
+                key_id=key_id,
+                nonce=nonce,
+                expires_at=expires_at,
+                keys_sha256=keys_sha256,
+                envelope=dict(envelope),
+            )
+        )
+
+    def resumed(self, gate: str, reason: str) -> None:
+        """Record that work on the run goes on from `gate`."""
+        self._act(lambda _: events.RunResumed(at=self._now(), gate=gate, reason=reason))
+
+    def bind(self, content: bytes) -> str:
+        """Carry a text in the record under its SHA-256, which is returned; the next act may name it."""
+        return bound.put(self.record_directory, content)
+
     def window_opened(self, window_id: str, services: Sequence[str], deadline: str) -> None:
         """Record that services were opened; `deadline` as `instants.stamp` writes it."""
-        self._act(lambda _: journal.WindowOpened(at=self._now(), window_id=window_id, services=tuple(services), deadline=deadline))
+        self._act(lambda _: events.WindowOpened(at=self._now(), window_id=window_id, services=tuple(services), deadline=deadline))
 
     def window_closed(self, window_id: str, services: Sequence[str], *, state: str = "closed", reason: str) -> None:
         """Record a window's end: the services whose stop was observed, and `closed` or `stuck`."""
-        self._act(lambda _: journal.WindowClosed(at=self._now(), window_id=window_id, services=tuple(services), state=state, reason=reason))
+        self._act(lambda _: events.WindowClosed(at=self._now(), window_id=window_id, services=tuple(services), state=state, reason=reason))
 
     def event(self, name: str, message: str, *, gate: str | None = None, details: Mapping[str, Any] | None = None) -> None:
         """Record something worth telling; `name` in capitals and none of the journal's own."""
-        self._act(lambda _: journal.Note(at=self._now(), name=name, message=message, gate=gate, details=dict(details or {})))
+        self._act(lambda _: events.Note(at=self._now(), name=name, message=message, gate=gate, details=dict(details or {})))
 
     def complete(self, status: RunVerdict) -> None:
         """End the run, for good. PASSED is refused unless every gate passed; otherwise an attempt still running is failed first."""
@@ -221,7 +316,7 @@ class RunRecord:
         def next_step(run: state.Run) -> Event:
             if run.running and status != "PASSED" and not run.completed:
                 left = run.running[0]
-                return journal.GateFinished(
+                return events.GateFinished(
                     at=self._now(),
                     gate=left.gate,
                     attempt=left.attempt,
@@ -231,7 +326,7 @@ class RunRecord:
                     failure_reason=f"the run ended ({status}) while this attempt was running",
                     window_id=None,
                 )
-            return journal.RunCompleted(at=self._now(), status=status)
+            return events.RunCompleted(at=self._now(), status=status)
 
         while not self._act(next_step).completed:
             pass
@@ -240,8 +335,8 @@ class RunRecord:
         with self._guard, locks.exclusive(self.record_directory):
             self._follow_others()
             event = decide(self.run)
-            fields = journal.write(event)
-            state.apply(self.run, journal.read(fields))  # refuses before anything is written
+            fields = journal.write(event, self.run.version)
+            state.apply(self.run, journal.read(fields), version=self.run.version)  # refuses before anything is written
             self._log.append(fields)
             self._follow()
             self._behind = True
@@ -283,11 +378,13 @@ class RunRecord:
         return instants.stamp(self._clock())
 
 
-def _lay_out(directory: Path, started: Mapping[str, Any]) -> None:
+def _lay_out(directory: Path, started: Mapping[str, Any], carried: Iterable[bytes]) -> None:
     """Write a new run's directories, its first entry and RUN.json, all durable but for the directory's own name."""
     record = directory / layout.RECORD
     for folder in (directory, directory / layout.LOGS, record, record / layout.GATES, record / layout.EVIDENCE):
         folder.mkdir()
+    for content in carried:
+        bound.put(record, content)
     with chain.ChainedLog(record / layout.JOURNAL) as log:
         log.append(started)
         run = state.fold(chain.scan(log.read()).entries)

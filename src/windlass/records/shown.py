@@ -11,23 +11,24 @@ from pathlib import Path
 from windlass.errors import UnusableRecord
 from windlass.infra import files
 from windlass.records import artifacts, difference, layout, views
-from windlass.records.journal import Event, GateFinished, GateStarted
-from windlass.records.state import Run
+from windlass.records.events import Event, GateApproved, GateFinished, GateStarted, InvocationRecorded
+from windlass.records.state import Attempt, Run
 
 
 def show(record: Path, run: Run, event: Event) -> None:
     """Write the views that the run's newest event changed: its attempt first, RUN.json last."""
-    if isinstance(event, GateStarted | GateFinished):
-        _put(record, layout.attempt(event.gate, event.attempt), views.attempt_file(run.gates[event.gate].attempts[-1]))
+    attempt = _changed(run, event)
+    if attempt:
+        _put(record, _path(attempt), views.attempt_file(run, attempt))
     _put(record, layout.RUN, views.run_file(run))
 
 
 def mend_attempt(record: Path, before: Run | None, run: Run) -> None:
     """Write the attempt of the newest entry, if it still is as `before` that entry; raises UnusableRecord if it is anything else."""
-    event = run.happened[-1]
-    if isinstance(event, GateStarted | GateFinished):
-        path = layout.attempt(event.gate, event.attempt)
-        _mend(record, path, lambda: views.files(before).get(path) if before else None, views.attempt_file(run.gates[event.gate].attempts[-1]))
+    attempt = _changed(run, run.happened[-1])
+    if attempt:
+        path = _path(attempt)
+        _mend(record, path, lambda: views.files(before).get(path) if before else None, views.attempt_file(run, attempt))
 
 
 def mend_run(record: Path, before: Run | None, run: Run) -> None:
@@ -41,6 +42,17 @@ def remove_drafts(record: Path) -> None:
         for path in folder.iterdir():
             if layout.DRAFT.fullmatch(path.name):
                 path.unlink()
+
+
+def _changed(run: Run, event: Event) -> Attempt | None:
+    """The attempt whose file `event` changes."""
+    if not isinstance(event, GateStarted | GateFinished | InvocationRecorded | GateApproved) or event.attempt is None:
+        return None
+    return run.gates[event.gate].attempts[event.attempt - 1]
+
+
+def _path(attempt: Attempt) -> str:
+    return layout.attempt(attempt.started.gate, attempt.started.attempt)
 
 
 def _mend(record: Path, path: str, before: Callable[[], bytes | None], now: bytes) -> None:

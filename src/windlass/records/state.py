@@ -9,10 +9,23 @@ from windlass.errors import Refused
 from windlass.infra.chain import GENESIS, Entry
 from windlass.records import journal
 from windlass.records.artifacts import Artifact
-from windlass.records.journal import Event, GateFinished, GateStarted, Note, RunCompleted, RunStarted, WindowClosed, WindowOpened
+from windlass.records.events import (
+    Event,
+    GateApproved,
+    GateFinished,
+    GateStarted,
+    InvocationRecorded,
+    Note,
+    RunCompleted,
+    RunResumed,
+    RunStarted,
+    WindowClosed,
+    WindowOpened,
+)
 
 OWN_NOTES = frozenset(
-    ("RUN_STARTED", "GATE_STARTED", "GATE_PASSED", "GATE_FAILED", "WINDOW_OPENED", "WINDOW_CLOSED", "RUN_COMPLETED", "INVOCATION_RECORDED")
+    ("RUN_STARTED", "GATE_STARTED", "GATE_PASSED", "GATE_FAILED", "GATE_APPROVED", "RUN_RESUMED", "WINDOW_OPENED", "WINDOW_CLOSED")
+    + ("RUN_COMPLETED", "INVOCATION_RECORDED")
 )
 """Names in RUN.json's `events` that only the events of that kind may have: a note can't pass for one."""
 
@@ -54,18 +67,37 @@ class Run:
     happened: tuple[Event, ...]
     completed: RunCompleted | None
     head: str
+    version: int
+    """Of the schema that the run was begun with, and keeps."""
 
     @property
     def status(self) -> str:
-        """QUEUED, RUNNING, PASSED, FAILED or CANCELED."""
+        """QUEUED, RUNNING, PASSED, FAILED or CANCELED. FAILED without an end: it stopped at a failed gate, and can be resumed."""
         if self.completed:
             return self.completed.status
-        return "RUNNING" if any(gate.attempts for gate in self.gates.values()) else "QUEUED"
+        if not any(gate.attempts for gate in self.gates.values()):
+            return "QUEUED"
+        stopped = not self.running and any(gate.status == "FAIL" for gate in self.gates.values())
+        return "FAILED" if stopped and self.version > 1 else "RUNNING"
+
+    @property
+    def invocations(self) -> tuple[InvocationRecorded, ...]:
+        """Every recorded invocation, oldest first."""
+        return tuple(event for event in self.happened if isinstance(event, InvocationRecorded))
+
+    def approvals(self, gate: str, attempt: int) -> tuple[GateApproved, ...]:
+        """The approvals that were recorded for an attempt, oldest first; whether they count is for `approvals.count` to say."""
+        return tuple(event for event in self.happened if isinstance(event, GateApproved) and (event.gate, event.attempt) == (gate, attempt))
 
     @property
     def running(self) -> tuple[GateStarted, ...]:
         """The attempts that have not finished."""
         return tuple(gate.attempts[-1].started for gate in self.gates.values() if gate.status == "RUNNING")
+
+    def is_out_of_order(self, gate: str) -> bool:
+        """Whether a gate that comes before `gate` in the workflow has not passed."""
+        names = list(self.gates)
+        return any(self.gates[name].status != "PASS" for name in names[: names.index(gate)]) if gate in names else False
 
     def recorded(self) -> Iterable[tuple[GateFinished, Artifact]]:
         """Every artifact that an attempt found, in the order of the journal."""
@@ -82,24 +114,26 @@ def fold(entries: Iterable[Entry]) -> Run | None:
 
 def follow(run: Run | None, entry: Entry) -> Run:
     """The state after one more entry of the journal; raises Refused when it may not follow."""
-    return apply(run, journal.read(entry.fields), entry.hash)
+    return apply(run, journal.read(entry.fields), entry.hash, entry.fields["v"])
 
 
-def apply(run: Run | None, event: Event, head: str = GENESIS) -> Run:
-    """The state after `event`; raises Refused, saying why, when the rules do not allow it here."""
+def apply(run: Run | None, event: Event, head: str = GENESIS, version: int = journal.SCHEMA_VERSION) -> Run:
+    """The state after `event`, of that schema; raises Refused, saying why, when the rules do not allow it here."""
     if run is None:
-        return _begin(event, head)
+        return _begin(event, head, version)
+    if version != run.version:
+        raise Refused(f"/v: an entry of schema {version} in a run of schema {run.version}")
     if run.completed:
         raise Refused(f"the run is {run.status}: {event.type} can't follow its completion")
     changed = _change(run, event)
     return replace(changed, happened=(*run.happened, event), head=head)
 
 
-def _begin(event: Event, head: str) -> Run:
+def _begin(event: Event, head: str, version: int) -> Run:
     if not isinstance(event, RunStarted):
         raise Refused(f"a run begins with run.started, not with {event.type}")
     gates = {name.gate: Gate(gate=name.gate, name=name.name, attempts=()) for name in event.gates}
-    return Run(started=event, gates=gates, open_windows=frozenset(), happened=(event,), completed=None, head=head)
+    return Run(started=event, gates=gates, open_windows=frozenset(), happened=(event,), completed=None, head=head, version=version)
 
 
 def _change(run: Run, event: Event) -> Run:
@@ -116,6 +150,13 @@ def _change(run: Run, event: Event) -> Run:
             if event.window_id not in run.open_windows:
                 raise Refused(f"window {event.window_id} is not open")
             return replace(run, open_windows=run.open_windows - {event.window_id})
+        case InvocationRecorded():
+            return _invoked(run, event)
+        case GateApproved():
+            return _approved(run, event)
+        case RunResumed():
+            _gate(run, event.gate)
+            return run
         case Note():
             return _note(run, event)
         case RunCompleted():
@@ -165,9 +206,30 @@ def _check_verdict(event: GateFinished) -> None:
         raise Refused(f"gate {event.gate}: a PASS has no failure reason")
     if not event.validations:
         raise Refused(f"gate {event.gate}: nothing was checked, and that is no PASS")
-    failed = [check for check in event.validations if not check["pass"] and check.get("severity") != "warning"]
+    checks = [check for check in event.validations if check.get("severity") != "warning"]
+    if not checks:
+        raise Refused(f"gate {event.gate}: nothing but warnings was checked, and that is no PASS")
+    failed = [check for check in checks if not check["pass"]]
     if failed:
         raise Refused(f"gate {event.gate}: a check failed ({failed[0]['type']}), and that is no PASS")
+
+
+def _invoked(run: Run, event: InvocationRecorded) -> Run:
+    newest = len(_gate(run, event.gate).attempts) or None
+    if event.attempt != newest:
+        raise Refused(f"gate {event.gate}: the newest attempt is {newest}, not {event.attempt}")
+    if any(earlier.invocation_id == event.invocation_id for earlier in run.invocations):
+        raise Refused(f"invocation {event.invocation_id} is recorded already")
+    return run
+
+
+def _approved(run: Run, event: GateApproved) -> Run:
+    gate = _gate(run, event.gate)
+    if gate.status != "RUNNING" or event.attempt != len(gate.attempts):
+        raise Refused(f"gate {gate.gate}: attempt {event.attempt} is not running; only what is about to be finished can be approved")
+    if any(isinstance(earlier, GateApproved) and earlier.nonce == event.nonce for earlier in run.happened):
+        raise Refused(f"gate {gate.gate}: this approval was used already (nonce {event.nonce})")
+    return run
 
 
 def _note(run: Run, event: Note) -> Run:

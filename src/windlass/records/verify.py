@@ -14,7 +14,7 @@ import orjson
 
 from windlass.errors import Refused, UnusableRecord
 from windlass.infra import chain
-from windlass.records import artifacts, difference, evidence, layout, locks, state, views
+from windlass.records import artifacts, bound, difference, evidence, layout, locks, state, views
 from windlass.records.fields import SHA256
 from windlass.records.report import Finding, Report
 
@@ -209,9 +209,25 @@ def _check_evidence(found: _Found, record: Path, replay: _Replay) -> None:
         logs = None  # what lies behind it is not the run's
     found.bodies = evidence.check_bodies(record, logs, recorded)
     found.problems.extend(found.bodies.problems)
+    _check_bound(found, record, replay.run)
     if replay.whole:
-        known = {layout.JOURNAL, *views.files(replay.run), *recorded, *found.bodies.covered}
+        known = {
+            layout.JOURNAL,
+            *views.files(replay.run),
+            *recorded,
+            *found.bodies.covered,
+            *(bound.path(name) for _, name in bound.named(replay.run)),
+        }
         _check_strangers(found, record, known, replay.run)
+
+
+def _check_bound(found: _Found, record: Path, run: state.Run) -> None:
+    """Hold every text that the journal binds by its hash against it."""
+    for sha256, what in {sha256: what for what, sha256 in bound.named(run)}.items():
+        try:
+            bound.read(record, sha256)
+        except UnusableRecord as unusable:
+            found.problem(bound.path(sha256), f"{str(unusable).rpartition(': ')[2]}; the journal binds the run to it as {what}")
 
 
 def _check_strangers(found: _Found, record: Path, known: set[str], run: state.Run) -> None:
@@ -221,10 +237,21 @@ def _check_strangers(found: _Found, record: Path, known: set[str], run: state.Ru
         shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         if layout.DRAFT.fullmatch(path.rpartition("/")[2]) and not path.startswith(f"{layout.EVIDENCE}/"):
             found.warn(shown, "a draft that a killed writer left; the next writer removes it")
+        elif path.startswith(f"{bound.DIRECTORY}/") and _is_itself(record, path):
+            found.warn(shown, "a text that was bound by an act which never happened, as a kill leaves it")
         elif run.running and path.startswith(f"{layout.EVIDENCE}/"):
             found.warn(shown, f"not recorded yet: {run.running[0].gate} attempt {run.running[0].attempt} is running")
         else:
             found.problem(shown, "is in the record, and no entry of the journal tells of it")
+
+
+def _is_itself(record: Path, path: str) -> bool:
+    """Whether a bound text that nobody names is at least what it is named after."""
+    try:
+        bound.read(record, path.rpartition("/")[2])
+    except UnusableRecord:
+        return False
+    return True
 
 
 def _read(found: _Found, record: Path, path: str) -> bytes | None:

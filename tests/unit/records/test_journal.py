@@ -5,11 +5,11 @@ from typing import Any
 import pytest
 
 from windlass.errors import Refused, UnusableRecord
-from windlass.records import journal
+from windlass.records import events, journal
 
 NOTE: dict[str, Any] = {
     "type": "note",
-    "v": 1,
+    "v": 2,
     "at": "2026-01-19T14:30:12.000Z",
     "name": "SEEN",
     "message": "m",
@@ -19,7 +19,7 @@ NOTE: dict[str, Any] = {
 
 
 def test_what_is_written_is_read_back():
-    event = journal.Note(at=NOTE["at"], name="SEEN", message="m", gate=None, details={"a": [1.5]})
+    event = events.Note(at=NOTE["at"], name="SEEN", message="m", gate=None, details={"a": [1.5]})
     assert journal.write(event) == NOTE
     assert journal.read(NOTE) == event
 
@@ -28,7 +28,7 @@ def test_what_is_written_is_read_back():
     ("change", "pointer"),
     [
         ({"type": "gate.opened"}, "/type"),
-        ({"v": 2}, "/v"),
+        ({"v": 3}, "/v"),
         ({"v": True}, "/v"),
         ({"at": "2026-01-19 14:30"}, "/at"),
         ({"name": "lower"}, "/name"),
@@ -51,7 +51,7 @@ def test_every_key_is_needed(key: str):
 
 def _finished(artifact: dict[str, Any]) -> dict[str, Any]:
     outcome = {"gate": "G1", "attempt": 1, "status": "PASS", "validations": [], "failure_reason": None, "window_id": None}
-    return {"type": "gate.finished", "v": 1, "at": NOTE["at"], **outcome, "artifacts": [artifact]}
+    return {"type": "gate.finished", "v": 2, "at": NOTE["at"], **outcome, "artifacts": [artifact]}
 
 
 @pytest.mark.parametrize(
@@ -75,4 +75,4 @@ def test_what_nests_too_deep_to_be_shown_is_not_written():
     for _ in range(250):
         deep = [deep]
     with pytest.raises(Refused, match="note"):
-        journal.write(journal.Note(at=NOTE["at"], name="DEEP", message="m", gate=None, details={"deep": deep}))
+        journal.write(events.Note(at=NOTE["at"], name="DEEP", message="m", gate=None, details={"deep": deep}))

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import subprocess
@@ -12,7 +13,7 @@ import pytest
 from tests.unit.records import worlds
 from windlass.errors import Refused, UnusableRecord
 from windlass.infra import chain
-from windlass.records.journal import Contract
+from windlass.records.events import Contract
 from windlass.records.run import RunRecord
 from windlass.records.verify import verify
 
@@ -34,7 +35,7 @@ def test_a_new_run_has_its_directories_its_id_and_no_draft(tmp_path: Path):
 
 
 def test_run_ids_differ_by_default(tmp_path: Path):
-    from windlass.records.journal import GateName
+    from windlass.records.events import GateName
 
     gates = [GateName(gate="G1", name="One")]
     ids = {RunRecord.create(tmp_path, root=tmp_path, workflow="w", slug="s", gates=gates).run_id for _ in range(5)}
@@ -56,7 +57,7 @@ def test_a_slug_that_could_leave_its_directory_is_refused_and_nothing_is_written
         {"depth": "endless"},
         {"gates": "G1 G1"},
         {"gates": "../G"},
-        {"workflow_sha256": "abc"},
+        {"git_commit": ""},
         {"version": ""},
     ],
 )
@@ -109,11 +110,11 @@ def test_an_attempt_file_is_what_run_json_says_of_it(tmp_path: Path):
 
 def test_what_an_attempt_was_started_with_is_shown(tmp_path: Path):
     with worlds.new(tmp_path) as record:
-        contract = Contract(sha256="c" * 64, version="1")
-        record.gate_started("G1", "a", prompt_sha256="d" * 64, required_outputs=["{slug}.md"], contract=contract)
+        contract = Contract(sha256=record.bind(b"the rules"), version="1")
+        record.gate_started("G1", "a", prompt_sha256=record.bind(b"do it"), required_outputs=["{slug}.md"], contract=contract)
         attempt = _view(record.directory)["gates"][0]["attempts"][0]
-    assert (attempt["prompt_sha256"], attempt["required_outputs"]) == ("d" * 64, ["{slug}.md"])
-    assert attempt["contract"] == {"sha256": "c" * 64, "version": "1"}
+    assert (attempt["prompt_sha256"], attempt["required_outputs"]) == (hashlib.sha256(b"do it").hexdigest(), ["{slug}.md"])
+    assert attempt["contract"] == {"sha256": hashlib.sha256(b"the rules").hexdigest(), "version": "1"}
     assert (attempt["status"], attempt["finished_at"]) == ("RUNNING", None)
 
 
@@ -249,10 +250,11 @@ def test_a_directory_without_a_journal_is_no_run(tmp_path: Path):
 def _killed_before_the_views(directory: Path, fields: dict[str, Any]) -> None:
     """What a kill leaves between the append and the views."""
     with chain.ChainedLog(directory / "record" / "journal.jsonl") as log:
-        log.append({"type": "gate.started", "v": 1, "at": worlds.DEADLINE, **fields})
+        log.append({"type": "gate.started", "v": 2, "at": worlds.DEADLINE, **fields})
 
 
 STARTED = {"gate": "G1", "attempt": 1, "agent": "a", "window_id": None, "prompt_sha256": None, "required_outputs": [], "contract": None}
+STARTED |= {"executor": None, "inputs": [], "out_of_order": False}
 
 
 def test_views_that_a_kill_left_behind_are_a_warning_and_are_mended_by_opening(tmp_path: Path):

@@ -171,7 +171,7 @@ def test_a_legal_chain_of_illegal_acts_is_damage_at_its_entry(directory: Path):
     journal = directory / "record" / "journal.jsonl"
     entries = scan(journal.read_bytes()).entries
     with ChainedLog(journal) as log:
-        log.append({"type": "note", "v": 1, "at": worlds.DEADLINE, "name": "LATE", "message": "after the end", "gate": None, "details": {}})
+        log.append({"type": "note", "v": 2, "at": worlds.DEADLINE, "name": "LATE", "message": "after the end", "gate": None, "details": {}})
     problem = verify(directory).problems[0]
     assert (problem.file, problem.start) == ("journal.jsonl", entries[-1].end)
     assert "can't follow its completion" in problem.reason

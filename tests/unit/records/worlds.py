@@ -10,7 +10,7 @@ from random import Random
 from typing import Any
 
 from windlass.infra.chain import ChainedLog
-from windlass.records.journal import GateName
+from windlass.records.events import GateName
 from windlass.records.run import RunRecord
 
 STARTED = datetime(2026, 1, 19, 14, 30, 12, tzinfo=UTC)
