@@ -156,7 +156,7 @@ class RunRecord:
         start = self.evidence_directory / below
         return [self.artifact(Path(folder) / name) for folder, _, names in sorted(os.walk(start)) for name in sorted(names)]
 
-    def gate_started(
+    def gate_started(  # noqa: PLR0913  # what an attempt is started with, all but two by default
         self,
         gate: str,
         agent: str,

@@ -24,8 +24,7 @@ from windlass.records.events import (
 )
 
 OWN_NOTES = frozenset(
-    ("RUN_STARTED", "GATE_STARTED", "GATE_PASSED", "GATE_FAILED", "GATE_APPROVED", "RUN_RESUMED", "WINDOW_OPENED", "WINDOW_CLOSED")
-    + ("RUN_COMPLETED", "INVOCATION_RECORDED")
+    "RUN_STARTED RUN_RESUMED RUN_COMPLETED GATE_STARTED GATE_PASSED GATE_FAILED GATE_APPROVED WINDOW_OPENED WINDOW_CLOSED INVOCATION_RECORDED".split()
 )
 """Names in RUN.json's `events` that only the events of that kind may have: a note can't pass for one."""
 
@@ -69,6 +68,8 @@ class Run:
     head: str
     version: int
     """Of the schema that the run was begun with, and keeps."""
+    starts: dict[tuple[str, int], str]
+    """Gate and attempt → the hash of the entry that began it, which approvals are bound to."""
 
     @property
     def status(self) -> str:
@@ -126,14 +127,15 @@ def apply(run: Run | None, event: Event, head: str = GENESIS, version: int = jou
     if run.completed:
         raise Refused(f"the run is {run.status}: {event.type} can't follow its completion")
     changed = _change(run, event)
-    return replace(changed, happened=(*run.happened, event), head=head)
+    starts = {**run.starts, (event.gate, event.attempt): head} if isinstance(event, GateStarted) else run.starts
+    return replace(changed, happened=(*run.happened, event), head=head, starts=starts)
 
 
 def _begin(event: Event, head: str, version: int) -> Run:
     if not isinstance(event, RunStarted):
         raise Refused(f"a run begins with run.started, not with {event.type}")
     gates = {name.gate: Gate(gate=name.gate, name=name.name, attempts=()) for name in event.gates}
-    return Run(started=event, gates=gates, open_windows=frozenset(), happened=(event,), completed=None, head=head, version=version)
+    return Run(started=event, gates=gates, open_windows=frozenset(), happened=(event,), completed=None, head=head, version=version, starts={})
 
 
 def _change(run: Run, event: Event) -> Run:

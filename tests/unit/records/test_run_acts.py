@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import orjson
 import pytest
@@ -16,7 +17,7 @@ FAILED = [{"type": "min_sources", "pass": False}]
 APPROVAL = {"payload": "e30=", "payloadType": "application/vnd.in-toto+json", "signatures": []}
 
 
-def view(directory: Path) -> dict:
+def view(directory: Path) -> Any:
     return orjson.loads((directory / "record" / "RUN.json").read_bytes())
 
 
@@ -63,7 +64,7 @@ def test_an_invocation_belongs_to_the_newest_attempt_and_is_shown_as_the_origina
         {"model": ""},
     ],
 )
-def test_a_bad_invocation_is_refused_and_nothing_is_written(tmp_path: Path, bad: dict) -> None:
+def test_a_bad_invocation_is_refused_and_nothing_is_written(tmp_path: Path, bad: dict[str, Any]) -> None:
     with worlds.new(tmp_path) as record:
         head = record.head
         with pytest.raises(Refused):
