@@ -22,6 +22,12 @@ COMMANDS = {
     "pipeline": "Run tasks of the fleet in a row, with a check at every hand-over.",
     "agents": "List the reference agents; check any agent against the contract.",
     "serve": "Serve the orchestrator or the agents.",
+    "run": "Run a gated workflow; start, list, show, resume or complete a run.",
+    "gate": "Start, finish, fail or approve a gate of a run.",
+    "invocation": "Record an agent's invocation.",
+    "contract": "Check contracts and workflows before they are used.",
+    "init": "Write a workflow, its contracts and the git files of a project.",
+    "keys": "Make and list the keys of those who approve.",
     "verify": "Check a record, audit or evidence offline.",
     "window": "Look at a window, or close it.",
 }

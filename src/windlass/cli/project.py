@@ -65,20 +65,19 @@ def project(root: Path | None) -> Project:
 
 def run_id(found: Project, given: str) -> str:
     """The id of the one run that is called `given`, or begins so; raises Refused that says what there is."""
-    from windlass import model
     from windlass.errors import Refused
-    from windlass.records import listing
+    from windlass.records import layout, listing
 
-    names = listing.ids(found.runs)
-    if given in names:
+    if layout.RUN_ID.fullmatch(given) and (found.runs / given).is_dir() and not (found.runs / given).is_symlink():
         return given
+    names = listing.ids(found.runs)
     near = [name for name in names if given and name.startswith(given)]
-    if len(near) == 1:
-        return near[0]
+    if given in names or len(near) == 1:
+        return near[0] if given not in names else given
     if near:
-        raise Refused(f"--run {model.clip(given, 200)!r}: {len(near)} runs begin so, the newest is {near[-1]}")
+        raise Refused(f"--run {given[:200]!r}: {len(near)} runs begin so, the newest is {near[-1]}")
     newest = f"the newest is {names[-1]}" if names else "there is none yet; `windlass run start` makes one"
-    raise Refused(f"--run {model.clip(given, 200)!r}: there is no such run in {found.runs}; {newest}")
+    raise Refused(f"--run {given[:200]!r}: there is no such run in {found.runs}; {newest}")
 
 
 def opened(root: Path | None, given: str) -> RunRecord:

@@ -16,7 +16,7 @@ class RunGroup(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """A subcommand, or the command that runs the workflow of that name."""
-        if args and args[0] not in self.commands and not args[0].startswith("-"):
+        if args and args[0] not in self.list_commands(ctx) and not args[0].startswith("-"):
             from windlass.cli import run_workflow
 
             return "workflow", run_workflow.run, args

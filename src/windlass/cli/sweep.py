@@ -32,6 +32,14 @@ if TYPE_CHECKING:
 @click.option("--resume", is_flag=True, help="Complete the sweep that --out holds (or the newest unfinished one), on its own terms.")
 @click.option("--keep-bodies", is_flag=True, help="Let bodies be committed with the evidence; git ignores them otherwise.")
 @click.option("--allow-probe-code", is_flag=True, help="Import the probes that the fleet file names: somebody's code runs here.")
+@click.option("--inside", type=click.Choice(["compose"]), help="Make the calls inside the network of a running Compose project.")
+@click.option("--service", help="With --inside: the service to call from; orchestrator without it.")
+@click.option("--file", "-F", "compose_files", type=GivenPath(), multiple=True, help="With --inside: Compose file; may be given several times.")
+@click.option("--project", help="With --inside: name of the Compose project.")
+@click.option("--approve-one-off", is_flag=True, help="With --inside: where the service has no Python, call from a container that is made for it.")
+@click.option("--network", help="With --approve-one-off: the network of that container, where the service is on several.")
+@click.option("--image", help="With --approve-one-off: an image with Python that the engine has; none is pulled.")
+@click.option("--payloads", type=click.Choice(["seed-v2"]), help="Not available: the original's table of payloads was never published.")
 @click.option("--json", "as_json", is_flag=True, help="Print sweep.json on stdout, nothing else.")
 @click.pass_context
 def command(
@@ -48,6 +56,14 @@ def command(
     resume: bool,
     keep_bodies: bool,
     allow_probe_code: bool,
+    inside: str | None,
+    service: str | None,
+    compose_files: tuple[Path, ...],
+    project: str | None,
+    approve_one_off: bool,
+    network: str | None,
+    image: str | None,
+    payloads: str | None,
     as_json: bool,
 ) -> int | None:
     """Ask every agent of a fleet what only doing the work can answer, and judge what comes back.
@@ -57,21 +73,36 @@ def command(
     if context.invoked_subcommand is not None:
         return None
     import os
+    from functools import partial
 
-    from windlass.cli import fleets, places
+    from windlass.cli import fleets, networks, places
     from windlass.infra import addresses, bearer, instants
     from windlass.sweep import conduct, plan, probes
     from windlass.sweep.run import Access
 
+    if payloads:
+        raise Refused(
+            f"--payloads {payloads}: the payloads of the original's V2 sweep stand in none of the documents that Windlass comes from, and are not "
+            "invented here; send your own as examples of a fleet file"
+        )
     found = settings.Settings.load(Path.cwd())
-    fleet = fleets.with_every_endpoint(fleets.resolved(found, file, agents_url))
+    network_of = networks.asked(
+        inside, service=service, files=compose_files, project=project, approve_one_off=approve_one_off, network=network, image=image
+    )
+    ready = networks.ready(network_of) if network_of else None
+    fleet = fleets.resolved(found, file, agents_url)
+    fleet = fleets.with_every_endpoint(networks.with_endpoints(fleet, ready.inside, reference=file is None) if ready else fleet)
+    given = found.required(settings.ORCHESTRATOR_URL, orchestrator_url)
+    if ready and orchestrator_url is None and given == settings.ORCHESTRATOR_URL.default:
+        given = ready.inside.orchestrator_url
     try:
-        url = addresses.base_url(found.required(settings.ORCHESTRATOR_URL, orchestrator_url))
+        url = addresses.base_url(given)
     except ValueError as failure:
         raise Refused(f"ORCHESTRATOR_URL: {failure}") from failure
+    token = ready.token if ready else found.required(settings.SERVICE_TOKEN)
     access = Access(
         orchestrator_url=url,
-        token=bearer.usable(settings.SERVICE_TOKEN.variable, found.required(settings.SERVICE_TOKEN)),
+        token=bearer.usable(settings.SERVICE_TOKEN.variable, token),
         agent_tokens=fleets.tokens(found, fleet),
         concurrency=concurrency,
         timeout_s=found.seconds(settings.TIMEOUT_SECS, timeout),
@@ -91,16 +122,18 @@ def command(
         )
     place = places.standalone(directory or sweeps / sweep_id, keep_bodies=keep_bodies)
     probe_for = probes.finder(allow_code=allow_probe_code)
+    act = conduct.resume if resume else conduct.conduct
     return _sweep(
         plan.plan(fleet, terms, sweep_id=sweep_id, nonce=nonce, probe_for=probe_for),
         access,
         place,
-        conduct.resume if resume else conduct.conduct,
+        partial(act, calls=networks.calls(ready, access)) if ready else act,
+        where=networks.described(ready.inside) if ready else None,
         as_json=as_json,
     )
 
 
-def _sweep(planned: Plan, access: Access, place: Place, act: Any, *, as_json: bool) -> int:
+def _sweep(planned: Plan, access: Access, place: Place, act: Any, *, where: str | None, as_json: bool) -> int:
     import os
 
     from windlass.cli import loop, summary
@@ -111,6 +144,8 @@ def _sweep(planned: Plan, access: Access, place: Place, act: Any, *, as_json: bo
     loop.allow_many_files()
     if not as_json:
         click.echo(summary.opening(planned, access, place))
+        if where:
+            click.echo(f"  inside    {where}")
     if planned.mode == "LIVE" and planned.gate == "proof":
         click.echo(f"  LIVE: the proof makes up to {sum(len(cell.questions) for cell in planned.cells)} calls to agents", err=True)
     with SweepProgress(stages=GATES.index(planned.gate) + 1, total=len(planned.cells)) as progress:

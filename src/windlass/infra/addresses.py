@@ -31,6 +31,14 @@ def refusal(address: str) -> str | None:
     return None
 
 
+def is_public(address: str) -> bool:
+    """Whether this IP address, and any that it carries, belongs to the public internet: not loopback, private, shared, reserved or of one link."""
+    ip = ipaddress.ip_address(address.partition("%")[0])
+    if isinstance(ip, ipaddress.IPv6Address):
+        ip = _carried(ip) or ip
+    return ip.is_global and refusal(address) is None
+
+
 def _carried(ip: ipaddress.IPv6Address) -> ipaddress.IPv4Address | None:
     """The IPv4 address that an IPv6 address leads to, by any of the mappings that routers and kernels know."""
     if any(ip in network for network in _TRANSLATED) and int(ip) > 1:  # `::` and `::1` carry nothing

@@ -21,13 +21,17 @@ from referencing import Registry
 from referencing.exceptions import Unresolvable
 from referencing.jsonschema import DRAFT202012
 
-from windlass import model
-
 Check = Callable[[Any], str | None]
 """Given a value: None, or where and why it does not fit."""
 
 MAX_REFERENCES = 200_000
 """References that one check follows, about two seconds of work."""
+_LONG_PATTERN = 100
+"""Characters on which a pattern is tried for one step."""
+TOO_MUCH_WORK = "too much work"
+"""What the answer of a check that used up its steps begins with."""
+_MAX_DEPTH = 140
+"""Keywords inside one another, five frames each at most: at Python's own limit, the registry's Rust code would panic instead of raising."""
 _MAX_PROBLEMS = 100
 _MAX_REASON = 1000
 _NAMED = frozenset({"properties", "patternProperties", "$defs", "definitions", "dependentSchemas"})
@@ -41,39 +45,50 @@ class _TooManyReferencesError(Exception):
     """A check has followed more references than it may."""
 
 
+class _TooMuchWorkError(Exception):
+    """A check has taken more steps than it may."""
+
+
 class _Left(threading.local):
-    """The references that the check which runs in this thread may still follow. Lives as long as the process."""
+    """The references and steps that the check which runs in this thread may still take. Lives as long as the process."""
 
     references = 0
+    steps = 0
+    depth = 0
 
 
 _left = _Left()
 
 
-def compiled(schema: Mapping[str, Any]) -> Check:
-    """A check for `schema`; raises ValueError that says what is wrong with the schema itself. Equal schemas share one check."""
+def compiled(schema: Mapping[str, Any] | bool, steps: int | None = None) -> Check:  # noqa: FBT001  # `true` and `false` are schemas
+    """A check for `schema`; raises ValueError that says what is wrong with the schema itself. Equal schemas share one check.
+
+    With `steps`, a check takes at most that many (a keyword tried on a value is one, and one more for each item of either), about
+    3 µs each: for a schema and a value that are both strangers'.
+    """
     try:
-        return _compiled(orjson.dumps(schema, option=orjson.OPT_SORT_KEYS))
+        return _compiled(orjson.dumps(schema, option=orjson.OPT_SORT_KEYS), steps)
     except orjson.JSONEncodeError as failure:
         raise ValueError(f"is not JSON: {failure}") from failure
 
 
 @lru_cache(maxsize=4096)
-def _compiled(canonical: bytes) -> Check:
+def _compiled(canonical: bytes, steps: int | None) -> Check:
     schema = orjson.loads(canonical)
     try:
         Draft202012Validator.check_schema(schema, format_checker=_NO_FORMATS)
         parts = list(_parts(schema))
     except SchemaError as failure:
-        raise ValueError(model.clip(f"{failure.json_path}: {failure.message}", _MAX_REASON)) from failure
+        raise ValueError(_clip(f"{failure.json_path}: {failure.message}", _MAX_REASON)) from failure
     except RecursionError as failure:
         raise ValueError("is nested too deeply") from failure
     _refuse_bad_patterns(parts)
     _refuse_outer_references(schema, parts)
-    validator = _Validator(schema, registry=Registry())
+    validator = (_Validator if steps is None else _Bounded)(schema, registry=Registry())
 
     def check(value: Any) -> str | None:
         _left.references = MAX_REFERENCES
+        _left.steps, _left.depth = steps or 0, 0
         try:
             problem = best_match(islice(validator.iter_errors(value), _MAX_PROBLEMS))
         except Unresolvable as failure:
@@ -82,9 +97,15 @@ def _compiled(canonical: bytes) -> Check:
             return "the value or the schema is nested too deeply"
         except _TooManyReferencesError:
             return f"the schema follows more than {MAX_REFERENCES} references for this value"
+        except _TooMuchWorkError:
+            return f"{TOO_MUCH_WORK}: the schema takes more than {steps:,} steps for this value"
         return _short(f"{problem.json_path}: {problem.message}") if problem else None
 
     return check
+
+
+def _clip(text: str, limit: int) -> str:
+    return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def _short(reason: str) -> str:
@@ -156,6 +177,46 @@ _Validator = extend(  # type: ignore[no-untyped-call]  # so in the stubs
 )
 
 
+def _counted(keyword: str, function: Callable[..., Any]) -> Callable[..., Iterator[ValidationError]]:
+    """The keyword, paid for before it is tried; and what it says of a value is cut, since it repeats the whole of it."""
+
+    def counted(validator: Any, wanted: Any, instance: Any, part: Any) -> Iterator[ValidationError]:
+        size = len(instance) if isinstance(instance, list | dict) else 0
+        choices = len(wanted) if isinstance(wanted, list | dict) else 0
+        _pay(1 + choices + size)
+        if keyword == "pattern" and isinstance(instance, str):
+            _pay(len(instance) // _LONG_PATTERN)
+        elif keyword in _BY_KEYS and isinstance(instance, dict):
+            patterns = len(part.get("patternProperties", ()))
+            _pay(10 * patterns * (size + sum(map(len, instance)) // _LONG_PATTERN))  # each may have to be compiled again
+        _left.depth += 1
+        try:
+            if _left.depth > _MAX_DEPTH:
+                raise RecursionError
+            for problem in function(validator, wanted, instance, part) or ():
+                _pay(len(problem.message) // _LONG_PATTERN)
+                problem.message = _short(problem.message)
+                yield problem
+        finally:  # also where the caller has seen enough: `contains` asks for the first problem only
+            _left.depth -= 1
+
+    return counted
+
+
+_BY_KEYS = frozenset({"patternProperties", "additionalProperties"})
+
+
+def _pay(steps: int) -> None:
+    _left.steps -= steps
+    if _left.steps < 0:
+        raise _TooMuchWorkError
+
+
+_Bounded = extend(  # type: ignore[no-untyped-call]  # so in the stubs
+    _Validator, {keyword: _counted(keyword, function) for keyword, function in _Validator.VALIDATORS.items()}
+)
+
+
 def _refuse_bad_patterns(parts: list[dict[str, Any]]) -> None:
     if any("unevaluatedProperties" in part for part in parts) and any("patternProperties" in part for part in parts):
         raise ValueError("unevaluatedProperties and patternProperties are not taken in one schema: they would run patterns outside RE2")
@@ -166,7 +227,7 @@ def _refuse_bad_patterns(parts: list[dict[str, Any]]) -> None:
             except re2.error as failure:
                 said = failure.args[0]
                 raise ValueError(
-                    f"the pattern {model.clip(repr(pattern), 100)} is not RE2: {said.decode() if isinstance(said, bytes) else said}"
+                    f"the pattern {_clip(repr(pattern), 100)} is not RE2: {said.decode() if isinstance(said, bytes) else said}"
                 ) from failure
 
 

@@ -13,7 +13,8 @@ from windlass import __version__
 from windlass.errors import Refused, UnusableRecord
 from windlass.infra import files, instants
 from windlass.infra.redaction import Redactor
-from windlass.sweep import evidence, rows, shape
+from windlass.sweep import calling, evidence, rows, shape
+from windlass.sweep.calling import Calling
 from windlass.sweep.plan import Plan
 from windlass.sweep.run import Access, OnMoment, Sweeper
 from windlass.sweep.writers import exports, step_summary
@@ -35,7 +36,7 @@ class Place:
     git_commit: str | None
 
 
-async def conduct(plan: Plan, access: Access, place: Place, on_moment: OnMoment) -> dict[str, Any]:
+async def conduct(plan: Plan, access: Access, place: Place, on_moment: OnMoment, *, calls: Calling = calling.from_here) -> dict[str, Any]:
     """Run a new sweep and return what `sweep.json` says. Cancelled, it writes what it has, marked interrupted, and is cancelled."""
     redactor = Redactor(access.secrets)
     expectation = plan.expectation() | {"started_at": instants.stamp(instants.now()), "git_commit": place.git_commit}
@@ -43,10 +44,10 @@ async def conduct(plan: Plan, access: Access, place: Place, on_moment: OnMoment)
     if redactor.bytes(snapshot) != snapshot:
         raise Refused("the fleet file holds a token that is in use; name its variable with token_env and take the token out")
     digest = evidence.begin(place.directory, place.bodies, expectation, snapshot)
-    return await _complete(plan, access, place, expectation, digest, {}, on_moment)
+    return await _complete(plan, access, place, expectation, digest, {}, on_moment, calls)
 
 
-async def resume(plan: Plan, access: Access, place: Place, on_moment: OnMoment) -> dict[str, Any]:
+async def resume(plan: Plan, access: Access, place: Place, on_moment: OnMoment, *, calls: Calling = calling.from_here) -> dict[str, Any]:
     """Complete a sweep that was cut short: its finished rows stand, the others are swept under the same nonce and ids."""
     path = place.directory / evidence.EXPECTATION
     expectation = evidence.read_json(path)
@@ -63,7 +64,7 @@ async def resume(plan: Plan, access: Access, place: Place, on_moment: OnMoment) 
         if (place.directory / evidence.ROWS).exists():
             os.truncate(place.directory / evidence.ROWS, whole)
     digest = evidence.digest_of(path)
-    return await _complete(plan, access, place, expectation, digest, {row["task_type"]: row for row in finished}, on_moment)
+    return await _complete(plan, access, place, expectation, digest, {row["task_type"]: row for row in finished}, on_moment, calls)
 
 
 async def _complete(
@@ -74,10 +75,11 @@ async def _complete(
     digest: str,
     finished: Mapping[str, dict[str, Any]],
     on_moment: OnMoment,
+    calls: Calling,
 ) -> dict[str, Any]:
     began = time.perf_counter()
     kept = evidence.Evidence(place.directory, place.bodies)
-    sweeper = Sweeper(plan, access, kept, show=place.show, on_moment=on_moment)
+    sweeper = Sweeper(plan, access, kept, show=place.show, on_moment=on_moment, calls=calls)
     interrupted = True
     try:
         await sweeper.run(finished)

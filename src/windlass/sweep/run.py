@@ -8,14 +8,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-import aiohttp
 import orjson
 
 from windlass import model
-from windlass.errors import Refused, UnusableRecord
+from windlass.errors import Refused, Unavailable, UnusableRecord
 from windlass.infra import http
 from windlass.infra.redaction import Redactor
-from windlass.sweep import readings, rows
+from windlass.sweep import calling, readings, rows
+from windlass.sweep.calling import Caller, Calling
 from windlass.sweep.evidence import Evidence
 from windlass.sweep.judge import Verdict, judge, reaches
 from windlass.sweep.plan import Cell, Kind, Plan, hidden, request_id
@@ -81,15 +81,16 @@ OnMoment = Callable[[Moment], None]
 class Sweeper:
     """Makes and stores calls, and judges cells, for one sweep. Lives as long as the sweep."""
 
-    _client: aiohttp.ClientSession
+    _caller: Caller
 
-    def __init__(self, plan: Plan, access: Access, evidence: Evidence, *, show: str, on_moment: OnMoment) -> None:
+    def __init__(self, plan: Plan, access: Access, evidence: Evidence, *, show: str, on_moment: OnMoment, calls: Calling = calling.from_here) -> None:
         self.plan = plan
         self.access = access
         self.evidence = evidence
         self.rows: list[dict[str, Any]] = []
         self.door: dict[str, Any] | None = None
         self._show = show
+        self._calls = calls
         self._on_moment = on_moment
         self._redactor = Redactor(access.secrets)
         self._began = time.perf_counter()
@@ -99,24 +100,26 @@ class Sweeper:
     async def run(self, finished: Mapping[str, dict[str, Any]]) -> None:
         """Sweep every cell whose row is not in `finished`. Ends with `rows` and `door` complete, or is cancelled with what there is.
 
-        Raises UnusableRecord when the evidence can't be written: a sweep that leaves none has proved nothing.
+        Raises UnusableRecord when the evidence can't be written: a sweep that leaves none has proved nothing; and Unavailable when the
+        caller is gone: what was not asked then is no failure of the agents.
         """
         self.rows.extend(finished.values())
         for task_type, row in finished.items():
             self._leave(task_type, row)
         try:
-            async with http.session() as self._client, asyncio.TaskGroup() as group:
+            async with self._calls() as self._caller, asyncio.TaskGroup() as group:
                 if self.plan.gate == "proof":
                     group.create_task(self._try_the_door())
                 for cell in self.plan.cells:
                     if cell.task_type not in finished:
                         await self._active.acquire()
                         group.create_task(self._sweep_cell(cell))
-        except* UnusableRecord as failures:
-            unwritten = failures
+        except* (UnusableRecord, Unavailable) as failures:
+            ended = failures
         else:
             return
-        raise UnusableRecord(str(unwritten.exceptions[0])) from unwritten
+        first = _first(ended)
+        raise type(first)(str(first)) from ended
 
     async def _sweep_cell(self, cell: Cell) -> None:
         try:
@@ -146,7 +149,8 @@ class Sweeper:
                 self._executed(cell, verdict, known["first"].elapsed_ms)
         if "first" not in known:
             self._executed(cell, verdict, None)
-        return rows.row(cell, routed, calls, verdict, self.plan.gate, show=self._show)
+        row = rows.row(cell, routed, calls, verdict, self.plan.gate, show=self._show)
+        return row | {"next_command": row["next_command"] and self._caller.next_command(row["next_command"])}
 
     def _executed(self, cell: Cell, verdict: Verdict, elapsed_ms: float | None) -> None:
         self._on_moment(Moment(task_type=cell.task_type, stage="execute", passed=reaches(verdict.rung, "execution"), elapsed_ms=elapsed_ms))
@@ -175,10 +179,9 @@ class Sweeper:
 
     async def _call(self, kind: str, url: str, body: bytes, token: str | None) -> tuple[Call, bytes]:
         """One call, redacted and stored; the verdict is computed on exactly the bytes that are returned here."""
-        headers = {"Authorization": f"Bearer {token}"} if token else {}
         async with self._in_flight:
             started = time.perf_counter()
-            answer = await http.call(self._client, "POST", url, body=body, headers=headers, timeout_s=self.access.timeout_s, cap=MAX_BODY)
+            answer = await self._caller.post(url, body, token, timeout_s=self.access.timeout_s, cap=MAX_BODY)
         kept = await _off_the_loop(len(answer.body), self._kept, answer)
         call = Call(
             kind=kind,
@@ -215,6 +218,14 @@ class Sweeper:
             call, _ = await self._call(name, self.access.orchestrator_url + DISPATCH_PATH, body, token)
             door[name] = {"http": call.http, "expected": rows.DOOR[name], "pass": call.http == rows.DOOR[name]}
         self.door = door
+
+
+def _first(failures: BaseExceptionGroup[Any]) -> BaseException:
+    """The first failure in a group of groups."""
+    first: BaseException = failures
+    while isinstance(first, BaseExceptionGroup):
+        first = first.exceptions[0]
+    return first
 
 
 async def _off_the_loop(size: int, work: Callable[..., Result], *arguments: Any) -> Result:

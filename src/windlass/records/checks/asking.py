@@ -27,6 +27,7 @@ AT_ONCE = 8
 MAX_REDIRECTS = 5
 _CONNECT_S = 8.0
 _TICK_S = 0.05
+_LATE = "no answer in time"
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _SAFE = "%/:=&?~+!$,;'@()*[]"
 
@@ -59,7 +60,7 @@ def ask(urls: Sequence[str], *, private: bool = False, each_s: float = EACH_S, a
         now = time.monotonic()
         for job in jobs:
             if job.answer is None and ((job.deadline and now > job.deadline) or now > begun + all_s):
-                job.answer = Answer(url=job.url, method="HEAD", status=None, problem="no answer in time")
+                job.answer = Answer(url=job.url, method="HEAD", status=None, problem=_LATE)
                 for held in tuple(job.sockets):  # a server that sends a byte now and then would hold the thread for hours
                     with contextlib.suppress(OSError):
                         held.shutdown(socket.SHUT_RDWR)
@@ -132,6 +133,8 @@ def _exchange(job: _Job, method: str, url: str, *, private: bool) -> tuple[int, 
         answer = connection.getresponse()
         location = answer.getheader("Location")
         return answer.status, location[:LONGEST] if location else None
+    except TimeoutError as failure:
+        raise _Unreached(_LATE) from failure
     except ssl.SSLCertVerificationError as failure:
         raise _Unreached(f"its certificate is not valid: {failure.verify_message}") from failure
     except (OSError, http.client.HTTPException, UnicodeError, ValueError) as failure:

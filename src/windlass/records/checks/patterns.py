@@ -55,10 +55,8 @@ class Lines:
         """Count in the lines that these bytes complete, up to `enough`."""
         if self.too_long is not None or self.count >= enough:
             return
-        content = bytes(chunk) if self._one_by_one or not isinstance(chunk.obj, bytearray) else None
-        find = content or chunk.obj
-        if not isinstance(find, bytes | bytearray):
-            raise TypeError("a chunk is bytes, or the beginning of its buffer")
+        owner: object = chunk.obj
+        find = owner if isinstance(owner, bytearray) else bytes(chunk)  # no copy: a chunk is the beginning of its buffer
         first, last = find.find(b"\n", 0, len(chunk)) + 1, find.rfind(b"\n", 0, len(chunk)) + 1
         if not last:
             self._keep(bytes(chunk))

@@ -127,6 +127,7 @@ def _end(process: subprocess.Popen[bytes], mark: str) -> None:
         for descriptor in left:
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(descriptor, signal.SIGKILL)
+            select.select([descriptor], [], [], _DRAIN_S)  # readable when it has died
             os.close(descriptor)
 
 

@@ -81,8 +81,11 @@ def distinct(content: bytes) -> list[str]:
 
 def _plain(written: str) -> str | None:
     url = written.partition("#")[0]
-    while url and (url[-1] in _TRAILING or (url[-1] == ")" and url.count(")") > url.count("("))):
-        url = url[:-1]
+    end, unopened = len(url), url.count(")") - url.count("(")
+    while end and (url[end - 1] in _TRAILING or (url[end - 1] == ")" and unopened > 0)):
+        unopened -= url[end - 1] == ")"
+        end -= 1
+    url = url[:end]
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -1,23 +1,13 @@
-"""`report.html`: one page that shows a sweep to people, by itself: no script, nothing loaded, readable on a phone and on paper.
-
-What a stranger said reaches the page through one gate: `finalize` makes the invisible visible, and Jinja2 escapes it.
-"""
+"""`report.html`: one page that shows a sweep to people, by itself: no script, nothing loaded, readable on a phone and on paper."""
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from functools import lru_cache
-from importlib import resources
 from typing import Any
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined, Template
-from markupsafe import Markup
-
-from windlass.infra.escapes import visible
+from windlass.infra import pages
 from windlass.sweep.judge import NEEDED, RUNGS
 from windlass.sweep.plan import GATES
 from windlass.sweep.writers import cells, latencies
@@ -48,11 +38,11 @@ def render(sweep: Mapping[str, Any]) -> str:
     verdict = cells.verdict(sweep)
     failed = [row for row in rows if not cells.passed(row)]
     scale = max((row["latency_ms"] or 0.0 for row in rows), default=0.0) or 1.0
-    style = _text("report.css")
-    return _template().render(
+    return pages.render(
+        __package__,
+        "report.html.j2",
+        ("report.css",),
         sweep=sweep,
-        style=Markup(style),  # noqa: S704  # our own file
-        style_hash=base64.b64encode(hashlib.sha256(style.encode()).digest()).decode(),
         verdict=verdict,
         tone=_TONES[verdict],
         summary=cells.summary(sweep),
@@ -69,22 +59,6 @@ def render(sweep: Mapping[str, Any]) -> str:
         checks=_checks(sweep),
         failure_class=cells.failure_class,
     )
-
-
-@lru_cache(maxsize=1)
-def _template() -> Template:
-    environment = Environment(
-        loader=FunctionLoader(_text), autoescape=True, finalize=_shown, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
-    return environment.get_template("report.html.j2")
-
-
-def _text(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text("utf-8")
-
-
-def _shown(value: Any) -> Any:
-    return visible(value) if type(value) is str else value
 
 
 def _said(sweep: Mapping[str, Any], rows: Sequence[cells.Row], failed: Sequence[cells.Row]) -> str:

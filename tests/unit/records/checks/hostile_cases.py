@@ -1,0 +1,221 @@
+"""Hostile contracts and documents for the types that parse: what a gate must survive in seconds and in little memory.
+
+Fixed ones are those that cost minutes or gigabytes in an unguarded parser; generated ones mix the same pieces at random.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+TARGET = "docs/hostile"
+LARGE = 16 * 1024 * 1024
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One gate: a check of `TARGET`, its bytes, and other files. Whatever it is, it must be judged (or its contract refused) soon."""
+
+    name: str
+    check: Mapping[str, Any]
+    content: bytes = field(repr=False)
+    files: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+
+
+def _filled(piece: str | bytes, size: int = LARGE) -> bytes:
+    unit = piece.encode() if isinstance(piece, str) else piece
+    return (unit * (size // len(unit) + 1))[:size]
+
+
+HEADINGS = {"type": "contains_headings", "target": TARGET, "required_headings": ["## Layer 1", "## Layer 2"]}
+FRONT = {"type": "frontmatter_status", "target": TARGET, "checks": {"status": "approved", "score": {"min": 3}}}
+URLS = {"type": "url_reachable", "target": TARGET}
+FRESH = {"type": "fresh", "target": TARGET, "audited": "docs/audited"}
+SWEEP = {"type": "sweep", "target": "docs/sweep", "fleet": "tiny", "rung": "proof"}
+
+_LINES = 480_000
+_MARKDOWN: Mapping[str, bytes] = {
+    "brackets": _filled("["),
+    "bracket lines": b"[\n" * _LINES,
+    "images": _filled("!["),
+    "stars": _filled("*"),
+    "starred lists": _filled("* "),
+    "quotes on a line": _filled(">"),
+    "quotes in lines": _filled(">" * 40 + "\n"),
+    "lazy lines": b"> " * 25 + b"a\n" + b"b\n" * _LINES,
+    "paragraph": b"a\n" * _LINES,
+    "headings": b"# a\n" * _LINES,
+    "list items": b"- a\n" * _LINES,
+    "numbers": _filled("1. "),
+    "stairs": b"".join(b"  " * (line % 25) + b"- a\n" for line in range(_LINES // 4)),
+    "quoted stairs": b"".join(b">" * (line % 25) + b" a\n" for line in range(_LINES // 4)),
+    "definitions": b"[a]: b '\n" * _LINES,
+    "a title without an end": b"[a]: b '" + b"x\n" * _LINES,
+    "attributes": _filled("<a" + " b" * 100) + b"<a" + b" b" * 4_000_000,
+    "tags": b"<a>\n\n" * (_LINES // 2),
+    "comments": b"<!--\n" * _LINES,
+    "newlines": _filled("\n"),
+    "returns": _filled("\r"),
+    "zero bytes": _filled("\0"),
+    "blanks": _filled(" "),
+    "tabs": _filled("\t"),
+    "hashes": b"# " + _filled(" #"),
+    "fences": b"```\n" * _LINES,
+    "backticks": _filled("`a"),
+    "underlines": b"a\n" * (_LINES - 2) + b"===\n",
+    "entities": _filled("&#x41;"),
+    "emoji": _filled("\U0001f600"),
+    "not UTF-8": _filled(b"\xff\xfe"),
+    "front matter without an end": b"---\n" + b"a: 1\n" * _LINES,
+    "rules": b"---\n" * _LINES,
+}
+_YAML: Mapping[str, bytes] = {
+    "laughs": b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(b"%c: &%c [*%c,*%c,*%c,*%c,*%c,*%c]\n" % ((n + 1, n + 1) + (n,) * 6) for n in range(97, 110)),
+    "an anchor to itself": b"a: &a [*a]\n",
+    "merges": b"a: &a {b: 1}\nc: {<<: *a}\n",
+    "flow lists": b"[" * 65_000,
+    "flow maps": b"{a: " * 16_000,
+    "nested items": b"- " * 32_000,
+    "nested keys": b"? " * 32_000,
+    "keys": b"".join(b"k%d: v\n" % number for number in range(8_000)),
+    "one key": b"a" * 65_000,
+    "quotes": b"'" + b"''\n" * 20_000,
+    "a folded text": b"status: >\n" + b"  x\n" * 16_000,
+    "a tag that runs a program": b"status: !!python/object/apply:os.system ['true']\n",
+    "directives": b"%YAML 9.9\n" * 6_000,
+    "a long number": b"score: " + b"9" * 65_000,
+    "sixty in sixty": b"score: " + b"1:" * 30_000 + b"1\n",
+    "control characters": bytes(range(1, 32)),
+    "documents": b"...\n" * 10,
+}
+_DEEP = {"$ref": "#/$defs/a", "$defs": {"a": {"items": {"$ref": "#/$defs/a"}}}}
+_DOUBLING = {"$defs": {**{f"a{n}": {"allOf": [{"$ref": f"#/$defs/a{n + 1}"}] * 2} for n in range(30)}, "a30": {}}, "$ref": "#/$defs/a0"}
+_NUMBERS = json.dumps(list(range(1_000_000))).encode()
+_KEYS = json.dumps({f"k{number}": number for number in range(100_000)}).encode()
+_JSON: tuple[tuple[str, Any, bytes], ...] = (
+    ("brackets", {}, _filled("[")),
+    ("nesting", _DEEP, b"[" * 900 + b"]" * 900),
+    ("references that double", _DOUBLING, b"1"),
+    ("a million numbers", {"items": {"type": "integer"}, "uniqueItems": True}, _NUMBERS),
+    ("choices for numbers", {"items": {"enum": list(range(-10_000, 0))}}, _NUMBERS),
+    ("repeated values", {"anyOf": [{"type": "object"}] * 5_000}, _NUMBERS),
+    ("a value of many values", {"items": {"const": list(range(10_000))}}, json.dumps([list(range(10_000))] * 100).encode()),
+    ("a pattern", {"pattern": "(x+x+)+y"}, json.dumps("x" * 8_000_000).encode()),
+    ("many patterns", {"allOf": [{"pattern": f"(a|b)*c{n}$"} for n in range(3_000)]}, json.dumps("a" * 8_000_000).encode()),
+    ("patterns for keys", {"patternProperties": {f"(a|b)*c{n}$": {} for n in range(2_000)}, "additionalProperties": False}, _KEYS),
+    ("unevaluated", {"allOf": [{"anyOf": [{"properties": {f"k{n}": True}} for n in range(200)]}], "unevaluatedProperties": False}, _KEYS),
+    ("contains", {"allOf": [{"contains": {"const": -n}} for n in range(1, 100)]}, _NUMBERS),
+    ("not JSON", {}, _filled(b"\xff")),
+    ("a long key", {"propertyNames": {"maxLength": 3}}, json.dumps({"k" * 8_000_000: 1}).encode()),
+    ("large numbers", {"items": {"multipleOf": 0.01}}, b"[" + b"1e308," * 100_000 + b"1]"),
+)
+
+
+def fixed() -> Iterator[Case]:
+    """Every known one, largest first in memory: each is made anew, so hold one at a time."""
+    for name, content in _MARKDOWN.items():
+        yield Case(name=f"headings: {name}", check=HEADINGS, content=content)
+    for name, content in _YAML.items():
+        yield Case(name=f"front matter: {name}", check=FRONT, content=b"---\n" + content + b"\n---\ntext\n")
+    for name, schema, content in _JSON:
+        yield Case(name=f"schema: {name}", check={"type": "json_schema", "target": TARGET, "schema": schema}, content=content)
+    yield Case(
+        name="schema: a file of brackets",
+        check={"type": "json_schema", "target": TARGET, "schema": "s.json"},
+        content=b"1",
+        files={"s.json": _filled("[")},
+    )
+    for name, piece in {
+        "schemes": "http://",
+        "parentheses": "http://a/" + ")" * 1_900 + " ",
+        "lines": "http://a.b/c)))...\n",
+        "opened": "http://a/((( ",
+    }.items():
+        yield Case(name=f"urls: {name}", check=URLS, content=_filled(piece))
+    for name, piece in {"hashes": "a" * 64 + " ", "hex": "a", "lines": "audited\n"}.items():
+        yield Case(name=f"fresh: {name}", check=FRESH, content=_filled(piece), files={"docs/audited": b"x"})
+    for name, content in {
+        "brackets": _filled("["),
+        "numbers": _NUMBERS,
+        "an object": b"{}",
+        "nulls": b'{"schema_version":1,"rows":null,"fleet":null}',
+    }.items():
+        yield Case(name=f"sweep: {name}", check=SWEEP, content=b"x", files={"docs/sweep/sweep.json": content, "docs/sweep/expectation.json": content})
+
+
+_PIECES = (
+    *(
+        "# a",
+        "## Layer 1",
+        "a",
+        "===",
+        "---",
+        "- ",
+        "  ",
+        "> ",
+        "```",
+        "~~~",
+        "<!--",
+        "-->",
+        "<div>",
+        "<a b='",
+        "[a]: ",
+        "1. ",
+        "\n",
+        "\t",
+        "***",
+        "|",
+        "\\",
+    ),
+    *(
+        "a: ",
+        "&a ",
+        "*a",
+        "[",
+        "]",
+        "{",
+        "}",
+        "!!",
+        "'",
+        '"',
+        "%",
+        "? ",
+        ": ",
+        "<<: ",
+        "\0",
+        "\r",
+        "\x85",
+        "\u2028",
+        "\ufeff",
+        "\U0001f600",
+        "http://",
+        "(",
+        ")",
+    ),
+)
+
+
+def generated(seed: int, number: int) -> Iterator[Case]:
+    """So many documents of random pieces, each piece repeated a random number of times, for the types that parse text."""
+    random = Random(seed)
+    schemas: tuple[Any, ...] = tuple(schema for _, schema, _ in _JSON)
+    for one in range(number):
+        parts = [random.choice(_PIECES) * random.choice((1, 1, 2, 5, 40, 3_000)) for _ in range(random.randrange(1, 40))]
+        text = "".join(part + random.choice(("", "\n", " ")) for part in parts) * random.choice((1, 1, 1, 20))
+        kind = random.choice(("headings", "front", "schema", "urls", "fresh"))
+        content = text.encode()[: 4 * 1024 * 1024]
+        match kind:
+            case "front":
+                yield Case(name=f"front matter {one}", check=FRONT, content=b"---\n" + content + b"\n---\n")
+            case "schema":
+                value = random.choice((content, json.dumps(parts).encode(), json.dumps(dict.fromkeys(parts, parts[:3])).encode()))
+                yield Case(name=f"schema {one}", check={"type": "json_schema", "target": TARGET, "schema": random.choice(schemas)}, content=value)
+            case "urls":
+                yield Case(name=f"urls {one}", check=URLS, content=content)
+            case "fresh":
+                yield Case(name=f"fresh {one}", check=FRESH, content=content, files={"docs/audited": b"x"})
+            case _:
+                yield Case(name=f"headings {one}", check=HEADINGS, content=content)
