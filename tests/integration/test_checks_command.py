@@ -287,7 +287,8 @@ def test_without_a_permission_nothing_is_started(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "check",
-    [{"argv": "make build"}, {"argv": []}, {"argv": [1]}, {}, {"argv": [""]}, {"argv": ["a\0"]}, {"argv": ["{slug}"]}, {"argv": ["a"], "timeout_s": 0},
+    [{"argv": "make build"}, {"argv": []}, {"argv": [1]}, {}, {"argv": [""]}, {"argv": ["a\0"]}, {"argv": ["{slug}"]},
+     {"argv": ["a"], "timeout_s": 0},
      {"argv": ["a"], "expect_exit": 256}, {"argv": ["a"], "env": {"A=B": "x"}}, {"argv": ["a"], "env": {"A": 1}}, {"argv": ["a"], "cwd": "../x"},
      {"argv": ["a"], "cwd": "{record}/evidence"}, {"argv": ["a"], "shell": True}],
 )  # fmt: skip

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from windlass import model, settings
 from windlass.errors import Refused
 
 
@@ -20,6 +19,8 @@ def found(where: str) -> Path:
         raise Refused("the run or file to look at is empty")
     if _is_there(Path(where)):
         return Path(where)
+    from windlass import model, settings
+
     state = Path(settings.Settings.load(Path.cwd()).required(settings.STATE_DIR))
     candidates = [state / "prove" / where, state / "pipelines" / where, Path("orchestration/runs") / where] if os.sep not in where else []
     for directory in candidates:

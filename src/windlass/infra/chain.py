@@ -174,6 +174,11 @@ class ChainedLog:
         """The hash of the last entry that this writer appended or saw."""
         return self._head
 
+    @property
+    def size(self) -> int:
+        """The log's length in bytes after the last entry that this writer appended or saw."""
+        return self._size
+
     def append(self, fields: Mapping[str, Any], *, sync: bool = True) -> str:
         """Append one entry and return its hash; with `sync` it is on the disk when this returns, else at the next `sync()`."""
         return self.append_all([fields], sync=sync)[0]

@@ -196,6 +196,7 @@ def _counted(keyword: str, function: Callable[..., Any]) -> Callable[..., Iterat
             for problem in function(validator, wanted, instance, part) or ():
                 _pay(len(problem.message) // _LONG_PATTERN)
                 problem.message = _short(problem.message)
+                problem.args = (problem.message,)  # an exception keeps what it was made with
                 yield problem
         finally:  # also where the caller has seen enough: `contains` asks for the first problem only
             _left.depth -= 1

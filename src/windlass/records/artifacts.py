@@ -14,6 +14,7 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from windlass.errors import Refused, UnusableRecord
@@ -24,6 +25,9 @@ IN_RECORD = "{record}/"
 MAX_CONTENT = 512 * 1024 * 1024
 """Bytes of a file that is read into memory; a sparse file of a terabyte costs its maker nothing."""
 _CHUNK = 256 * 1024
+_KEYS = frozenset(("path", "resolved_path", "sha256", "size", "exists"))
+_PLAIN = re.compile(r"(?!\.{1,2}(?:/|$))[\w.-]+(?:/(?!\.{1,2}(?:/|$))[\w.-]+)*", re.ASCII)
+"""A path in which nothing can be wrong; any other is looked at part by part."""
 _VARIABLE = re.compile(r"\{([^{}]*)\}")
 
 
@@ -41,6 +45,16 @@ class Artifact:
     def carried(self) -> str | None:
         """Its path inside the record, or None for a file that lies elsewhere."""
         return self.resolved_path.removeprefix(IN_RECORD) if self.resolved_path.startswith(IN_RECORD) else None
+
+    @classmethod
+    def of(cls, content: object, pointer: str) -> Artifact:
+        """The artifact of a journal entry at `pointer`; raises UnusableRecord. A run may have ten thousands: the ordinary one is read at once."""
+        if type(content) is dict and content.keys() == _KEYS and content["exists"] is True:
+            path, resolved, sha256, size = content["path"], content["resolved_path"], content["sha256"], content["size"]
+            plain = type(path) is type(resolved) is type(sha256) is str and type(size) is int
+            if plain and path and size >= 0 and SHA256.fullmatch(sha256) and _PLAIN.fullmatch(resolved):
+                return cls(path=path, resolved_path=resolved, sha256=sha256, size=size, exists=True)
+        return cls.read(Fields(content, pointer))
 
     @classmethod
     def read(cls, fields: Fields) -> Artifact:
@@ -61,6 +75,11 @@ class Artifact:
         return artifact
 
 
+@cache
+def _absolute(path: Path) -> str:
+    return os.path.abspath(path).rstrip("/")  # noqa: PTH100  # links are not followed
+
+
 @dataclass(frozen=True, kw_only=True)
 class Places:
     """What the variables of a template stand for; lives as long as the run that is written."""
@@ -77,8 +96,8 @@ class Places:
         _check_relative(resolved)
         if template.startswith(IN_RECORD):
             return IN_RECORD + resolved
-        whole, record = Path(os.path.abspath(self.root / resolved)), Path(os.path.abspath(self.record))  # noqa: PTH100  # links are not followed
-        return IN_RECORD + whole.relative_to(record).as_posix() if whole.is_relative_to(record) else resolved
+        whole, record = f"{_absolute(self.root)}/{resolved}", f"{_absolute(self.record)}/"
+        return IN_RECORD + whole.removeprefix(record) if whole.startswith(record) else resolved
 
     def _value(self, variable: re.Match[str]) -> str:
         match variable[1]:

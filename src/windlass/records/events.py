@@ -150,7 +150,7 @@ class GateStarted:
             required_outputs=fields.texts("required_outputs"),
             contract=None if contract is None else Contract.read(contract),
             executor=fields.maybe_text("executor", _WORD),
-            inputs=tuple(Artifact.read(part) for part in fields.parts("inputs")),
+            inputs=tuple(Artifact.of(*found) for found in fields.located("inputs")),
             out_of_order=fields.truth("out_of_order"),
         )
 
@@ -177,8 +177,8 @@ class GateFinished:
             gate=fields.text("gate", layout.NAME),
             attempt=fields.number("attempt", 1),
             status=fields.word("status", GATE_VERDICTS),
-            artifacts=tuple(Artifact.read(part) for part in fields.parts("artifacts")),
-            validations=tuple(_validation(part) for part in fields.parts("validations")),
+            artifacts=tuple(Artifact.of(*found) for found in fields.located("artifacts")),
+            validations=tuple(_validation(*found) for found in fields.located("validations")),
             failure_reason=fields.maybe_text("failure_reason"),
             window_id=fields.maybe_text("window_id"),
         )
@@ -361,6 +361,9 @@ class RunCompleted:
 Event = RunStarted | GateStarted | GateFinished | InvocationRecorded | GateApproved | RunResumed | WindowOpened | WindowClosed | Note | RunCompleted
 
 
-def _validation(fields: Fields) -> dict[str, Any]:
+def _validation(content: object, pointer: str) -> dict[str, Any]:
+    if type(content) is dict and type(content.get("type")) is str and content["type"] and type(content.get("pass")) is bool:
+        return {"type": content["type"], "pass": content["pass"], **content}
+    fields = Fields(content, pointer)
     kind, passed = fields.text("type"), fields.truth("pass")
     return {"type": kind, "pass": passed, **fields.rest()}

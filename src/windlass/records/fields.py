@@ -101,6 +101,10 @@ class Fields:
         """A list of objects, each to be read in its turn."""
         return [Fields(value, f"{self._pointer}/{key}/{place}") for place, value in enumerate(self._list(key))]
 
+    def located(self, key: str) -> list[tuple[object, str]]:
+        """A list of whatever, each with its pointer, to be read by their reader."""
+        return [(value, f"{self._pointer}/{key}/{place}") for place, value in enumerate(self._list(key))]
+
     def free(self, key: str) -> dict[str, Any]:
         """An object whose keys are its writer's own."""
         return Fields(self._take(key), f"{self._pointer}/{key}").rest()

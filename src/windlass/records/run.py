@@ -336,13 +336,21 @@ class RunRecord:
             self._follow_others()
             event = decide(self.run)
             fields = journal.write(event, self.run.version)
-            state.apply(self.run, journal.read(fields), version=self.run.version)  # refuses before anything is written
-            self._log.append(fields)
-            self._follow()
+            told = journal.read(fields)
+            state.apply(self.run, told, version=self.run.version)  # refuses before anything is written
+            self._take(fields, told, self._log.append(fields))
             self._behind = True
             shown.show(self.record_directory, self.run, event)
             self._behind = False
             return self.run
+
+    def _take(self, fields: Mapping[str, Any], told: Event, digest: str) -> None:
+        """Follow our own entry: under the lock nothing came between it and the last one."""
+        last = self._last
+        if last is None:
+            raise UnusableRecord(f"{self._log.path}: the journal is empty")
+        self._before, self._run = self._run, state.apply(self._run, told, digest, self.run.version)
+        self._last = chain.Entry(seq=last.seq + 1, prev=last.hash, hash=digest, fields=dict(fields), start=last.end, end=self._log.size)
 
     def _follow_others(self) -> None:
         self._log.mend()

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from windlass.errors import UnusableRecord
 from windlass.infra import files
-from windlass.records import artifacts, difference, layout, views
+from windlass.records import artifacts, bound, difference, layout, views
 from windlass.records.events import Event, GateApproved, GateFinished, GateStarted, InvocationRecorded
 from windlass.records.state import Attempt, Run
 
@@ -38,8 +38,8 @@ def mend_run(record: Path, before: Run | None, run: Run) -> None:
 
 def remove_drafts(record: Path) -> None:
     """Remove what killed writers of views left: under the lock, no draft belongs to a living one."""
-    for folder in (record, *(record / layout.GATES).glob("*/")):
-        for path in folder.iterdir():
+    for folder in (record, record / bound.DIRECTORY, *(record / layout.GATES).glob("*/")):
+        for path in folder.iterdir() if folder.is_dir() else ():
             if layout.DRAFT.fullmatch(path.name):
                 path.unlink()
 

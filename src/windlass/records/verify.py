@@ -235,14 +235,18 @@ def _check_strangers(found: _Found, record: Path, known: set[str], run: state.Ru
         if path in known:
             continue
         shown = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-        if layout.DRAFT.fullmatch(path.rpartition("/")[2]) and not path.startswith(f"{layout.EVIDENCE}/"):
+        if layout.DRAFT.fullmatch(path.rpartition("/")[2]) and (_is_bound(path) or not path.startswith(f"{layout.EVIDENCE}/")):
             found.warn(shown, "a draft that a killed writer left; the next writer removes it")
-        elif path.startswith(f"{bound.DIRECTORY}/") and _is_itself(record, path):
+        elif _is_bound(path) and _is_itself(record, path):
             found.warn(shown, "a text that was bound by an act which never happened, as a kill leaves it")
         elif run.running and path.startswith(f"{layout.EVIDENCE}/"):
             found.warn(shown, f"not recorded yet: {run.running[0].gate} attempt {run.running[0].attempt} is running")
         else:
             found.problem(shown, "is in the record, and no entry of the journal tells of it")
+
+
+def _is_bound(path: str) -> bool:
+    return path.startswith(f"{bound.DIRECTORY}/")
 
 
 def _is_itself(record: Path, path: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -66,8 +67,8 @@ def test_a_deep_value_is_refused_wherever_the_check_is_called_from(frames: int) 
     """The registry is Rust code, and panics on the terminal instead of raising when Python's stack ends inside it."""
     assert sys.getrecursionlimit() >= 1000
     for levels in (100, 150, 250, 900):
-        value = nested(levels)
-        assert at_depth(frames, lambda value=value: schemas.compiled(RECURSIVE, STEPS)(value)) == "the value or the schema is nested too deeply"
+        check = partial(schemas.compiled(RECURSIVE, STEPS), nested(levels))
+        assert at_depth(frames, check) == "the value or the schema is nested too deeply"
 
 
 def test_one_check_given_up_costs_the_next_nothing() -> None:

@@ -114,7 +114,7 @@ def _opened(envelope: object) -> Signed:
     content = _bytes(fields.text("payload"), "/payload")
     signatures = fields.parts("signatures")
     fields.end()
-    if not signatures:
+    if len(signatures) != 1:
         raise InvalidApproval(f"/signatures: holds {len(signatures)}; an approval has one, and a quorum is several approvals")
     (signature,) = signatures
     key_id, sig = signature.text("keyid", SHA256), _bytes(signature.text("sig"), "/signatures/0/sig")

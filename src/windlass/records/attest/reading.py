@@ -43,6 +43,4 @@ def tell(record: Path, report: Report) -> Story:
     run = state.fold(entries)
     if run is None or run.head != report.head:
         raise UnusableRecord(f"{record / layout.JOURNAL}: changed while it was read")
-    return told.tell(
-        run, verdict=report.verdict, journal_sha256=hashlib.sha256(content[: entries[-1].end]).hexdigest(), entries=len(entries)
-    )
+    return told.tell(run, verdict=report.verdict, journal_sha256=hashlib.sha256(content[: entries[-1].end]).hexdigest(), entries=len(entries))

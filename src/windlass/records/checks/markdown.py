@@ -15,9 +15,9 @@ from markdown_it.parser_block import ParserBlock
 from markdown_it.rules_block import StateBlock, fence, html_block
 from markdown_it.token import Token
 
-MAX_LINES = 500_000
-MAX_STEPS = 600_000
-"""Lines times the containers they stand in, about four seconds of work on a slow machine; a book of 16 MiB in ordinary lines takes 300,000."""
+MAX_LINES = 400_000
+MAX_STEPS = 500_000
+"""Lines times the containers they stand in, about four seconds of work on a slow machine; a book of 16 MiB in ordinary lines takes 440,000."""
 MAX_NESTING = 60
 """Quotations and lists inside one another; the parser would skip the rest of the document beyond its own limit, and say nothing."""
 MAX_TAG_PARTS = 100_000

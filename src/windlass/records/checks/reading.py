@@ -68,8 +68,8 @@ def _absent(template: str, resolved: str, code: str, reason: str) -> Read:
 
 
 def _digest(descriptor: int, watchers: Sequence[Watcher]) -> tuple[str, int]:
-    large = os.fstat(descriptor).st_size > _LARGE
-    with _beside() if large and watchers else _inline() as hashing:
+    length = os.fstat(descriptor).st_size
+    with _beside() if length > _LARGE and watchers else _inline(min(_CHUNK, length + 1)) as hashing:
         size = 0
         while True:
             buffer = hashing.buffer()
@@ -92,9 +92,9 @@ class _Hashing(Protocol):
 class _Inline:
     """Hashes in the reading thread; lives as long as one read."""
 
-    def __init__(self) -> None:
+    def __init__(self, length: int) -> None:
         self._hash = hashlib.sha256()
-        self._buffer = bytearray(_CHUNK)
+        self._buffer = bytearray(length)
 
     def buffer(self) -> bytearray:
         return self._buffer
@@ -142,8 +142,8 @@ class _Beside:
 
 
 @contextmanager
-def _inline() -> Iterator[_Hashing]:
-    yield _Inline()
+def _inline(length: int) -> Iterator[_Hashing]:
+    yield _Inline(length)
 
 
 @contextmanager

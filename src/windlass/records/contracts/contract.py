@@ -207,8 +207,11 @@ def _version(keys: Keys) -> str:
 def _lint(contract: Contract, notes: Notes) -> None:
     """What is wrong with the whole, though every part can be read."""
     targets = [output.path for output in (*contract.any_of, *contract.all_of)]
-    for path in sorted({path for path in targets if targets.count(path) > 1}):
-        notes.problem("/required_outputs", f"{path!r} stands twice")
+    seen: set[str] = set()
+    for path in targets:
+        if path in seen:
+            notes.problem("/required_outputs", f"{path!r} stands twice")
+        seen.add(path)
     effective = [check for check in contract.validations if check.severity == "error"]
     if not effective and not contract.any_of and not any(output.is_required(depth) for output in contract.all_of for depth in DEPTHS):
         notes.problem("/validations", "nothing of this contract can fail: it has no required output, and no check but warnings")
@@ -218,5 +221,5 @@ def _lint(contract: Contract, notes: Notes) -> None:
                 notes.problem("/required_outputs", f"at depth {depth} nothing of this contract can fail")
     for check in contract.validations:
         target = check.fields.get("target")
-        if isinstance(target, str) and targets and target not in targets and not any(paths.covers(path, target) for path in targets):
+        if isinstance(target, str) and targets and target not in seen and not any(paths.covers(path, target) for path in targets):
             notes.warn(f"{check.pointer}/target", f"{target!r} is none of the required outputs")

@@ -150,3 +150,18 @@ def test_a_signature_by_another_key_does_not_hold():
 
 def test_who_signs_is_who_the_key_belongs_to():
     _rejected(tally.count([approval(ADA, who="Grace Hopper")], RULE, CONTENT, keys_of(ADA, GRACE), NOW), "the key is Ada Lovelace's")
+
+
+def test_a_key_counts_once_whatever_it_is_called_in_which_file():
+    """A record may hold approvals against two keys files, one of them with the key under another name."""
+    alias = ADA.renamed("Grace Hopper")
+    given = [(approval(ADA), keys_of(ADA)), (approval(alias, nonce="0" * 32), keys_of(alias))]
+    counted = tally.count_each(given, TWO, CONTENT, NOW)
+    assert counted.missing == 1
+    assert "key has approved already" in people.reasons(counted.rejected)
+
+
+def test_what_was_counted_just_before_it_was_recorded_still_counts():
+    over = [(approval(ADA, expires_at=NOW), keys_of(ADA))]
+    assert tally.count_each(over, RULE, CONTENT, NOW + timedelta(seconds=2)).missing == 1
+    assert tally.count_each(over, RULE, CONTENT, NOW + timedelta(seconds=2), grace=tally.CLOCK_TOLERANCE).missing == 0

@@ -106,7 +106,7 @@ FORGERIES: dict[str, tuple[Callable[[Documents, Documents], object], str]] = {
     "interrupted": (lambda sweep, _: sweep.update(interrupted=True), "was interrupted"),
     "another sweep's rows": (lambda sweep, _: sweep.update(sweep_id="sweep_x"), "differ in sweep_id"),
     "a smaller fleet in the rows": (lambda sweep, _: sweep["fleet"]["expected"].pop(), "differ in fleet"),
-    "nothing expected": (lambda sweep, expectation: (expectation["fleet"].update(expected=[]), sweep["fleet"].update(expected=[])), "expects nothing"),
+    "nothing expected": (lambda *both: [one["fleet"].update(expected=[]) for one in both], "expects nothing"),
     "a task type twice": (lambda _, expectation: expectation["fleet"]["expected"].append("BETA"), "twice"),
     "cells of another fleet": (lambda _, expectation: expectation["cells"].pop(), "cells are not its task types"),
     "another schema": (lambda sweep, _: sweep.update(schema_version=2), "not of schema 1"),
@@ -159,7 +159,8 @@ def test_bodies_that_are_not_carried_are_counted(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("name", "content", "code"), [("sweep.json", None, "MISSING_ARTIFACT"), ("expectation.json", None, "MISSING_ARTIFACT"),
-    ("sweep.json", b"", "EMPTY_FILE"), ("sweep.json", b"[]", "UNREADABLE"), ("expectation.json", b"{", "UNREADABLE"), ("sweep.json", b"[" * 100_000, "UNREADABLE")])  # fmt: skip
+    ("sweep.json", b"", "EMPTY_FILE"), ("sweep.json", b"[]", "UNREADABLE"),
+    ("expectation.json", b"{", "UNREADABLE"), ("sweep.json", b"[" * 100_000, "UNREADABLE")])  # fmt: skip
 def test_evidence_that_can_not_be_read_fails_with_the_file_s_name(tmp_path: Path, name: str, content: bytes | None, code: str) -> None:
     path = swept(tmp_path) / name
     path.unlink() if content is None else path.write_bytes(content)
