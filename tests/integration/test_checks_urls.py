@@ -215,6 +215,16 @@ def test_a_redirect_is_judged_as_the_url_was(server: str) -> None:
     assert "user info" in str(answers[2].problem)
 
 
+@pytest.mark.parametrize(
+    "url",
+    ["http://a..b/", "http://[::1%25lo]/", "http://\0/", "http://xn--/", f"http://{'a' * 1000}/", "http://１２７.０.０.１/", "http://①②⑦.⓪.⓪.①/",
+     "http://a:99999/", "http://a:x/", "http://:80/", "http://[v1.a]/", "http://[::1", "http://%31%32%37.0.0.1/", "http://\ud800/", "https://\u202e/"],
+)  # fmt: skip
+def test_a_url_that_is_none_gets_a_problem_and_breaks_no_thread(url: str) -> None:
+    (answer,) = asking.ask([url], each_s=5)
+    assert answer.problem is not None
+
+
 @pytest.mark.parametrize("path", ["/200%0d%0aX: 1", "/200?a=b\tc", "/200-ä", "/200-\u2028"])
 def test_a_url_can_not_write_a_header(tmp_path: Path, server: str, path: str) -> None:
     asked(tmp_path, f"{server}{path}")

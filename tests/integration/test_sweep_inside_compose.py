@@ -80,7 +80,9 @@ def city(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
         "city": city,
         "orchestrator": orchestrator(mixed, networks=["back"]),
         "slow": orchestrator(slow, networks=["back"]),
-        "sealed": orchestrator(mixed, networks=["back"], read_only=True, user="65534:65534", cap_drop=["ALL"], tmpfs=["/state:mode=777"]),
+        "sealed": orchestrator(
+            mixed, networks=["back"], read_only=True, user="65534:65534", cap_drop=["ALL"], pids_limit=20, tmpfs=["/state:mode=777"]
+        ),
         "bare": pythonless,
         "asleep": asleep,
     }
@@ -154,7 +156,7 @@ def test_agents_that_only_the_network_reaches_are_swept_and_judged_here(city: Pr
     assert "inside    service orchestrator, by its Python 3.11; judged here" in done.stdout
     assert done.stdout.splitlines()[-1] == "SUMMARY: 3/5 PASS"
     sweep = json.loads((tmp_path / "ev/sweep.json").read_text())
-    assert sweep["orchestrator_url"] == "http://127.0.0.1:3001"
+    assert (sweep["orchestrator_url"], sweep["called_from"]) == ("http://127.0.0.1:3001", "service orchestrator")
     assert {name: tried["http"] for name, tried in sweep["door"].items()} == {"no_token": 401, "wrong_token": 401, "unknown_task": 400}
     assert callers(city, "orchestrator") == []
     gone = by_task(sweep)["GONE"]
@@ -190,10 +192,10 @@ def test_the_token_stands_in_no_command_line(city: Project, tmp_path: Path):
     assert not any(TOKEN.encode() in line or AGENT_TOKEN.encode() in line for line in lines)
 
 
-def test_a_read_only_container_without_rights_is_swept_too_and_nothing_is_left_in_one_that_can_be_written(city: Project, tmp_path: Path):
+def test_a_read_only_container_without_rights_and_threads_is_swept_too_and_nothing_is_left_in_one_that_can_be_written(city: Project, tmp_path: Path):
     before = city.compose("exec", "-T", "orchestrator", "find", "/tmp", "/root", "-newer", "/proc/1/cmdline")
     for service in ("sealed", "orchestrator"):
-        swept(city, "mixed", tmp_path / service, "--service", service)
+        swept(city, "mixed", tmp_path / service, "--service", service, "--concurrency", "64")
         assert verdicts(tmp_path / service) == VERDICTS
     assert city.compose("exec", "-T", "orchestrator", "find", "/tmp", "/root", "-newer", "/proc/1/cmdline") == before
 

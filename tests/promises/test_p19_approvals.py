@@ -575,7 +575,7 @@ def _recorded(place: Path, random: Random, attack: Callable[[dict[str, Any], Per
             if attack and number:
                 sealed = attack(sealed, person, other)
             told = {"who": person.key.who, "key_id": person.key.key_id, "nonce": payload.nonce, "expires_at": "2026-01-19T15:30:12.000Z"}
-            record.gate_approved("G1", sealed, keys=file, **told)
+            record.gate_approved("G1", 1, sealed, keys=file, **told)
         record.gate_finished("G1", "PASS", validations=[{"type": "file_exists", "path": "a.md", "pass": True}], artifacts=made)
         read = record.record_directory
         return [finding.reason for finding in check.check(record.run, lambda sha256: bound.read(read, sha256), keys.read(file, people.PATH))]

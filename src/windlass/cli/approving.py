@@ -67,6 +67,7 @@ class Approved:
         """Record it, with the keys file that it was held against."""
         record.gate_approved(
             self.gate,
+            self.attempt,
             self.envelope,
             who=self.who,
             key_id=self.key_id,

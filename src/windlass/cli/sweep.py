@@ -106,6 +106,7 @@ def command(
         agent_tokens=fleets.tokens(found, fleet),
         concurrency=concurrency,
         timeout_s=found.seconds(settings.TIMEOUT_SECS, timeout),
+        called_from=ready.inside.where if ready else "here",
     )
     sweeps = Path(found.required(settings.STATE_DIR)) / "sweeps"
     directory = out or (places.newest_unfinished(sweeps) if resume else None)

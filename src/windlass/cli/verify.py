@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
 
 
 @click.command()
 @click.argument("where", metavar="RECORD")
 @click.option("--head", help="The hash of the last journal entry, kept elsewhere: finds truncation, rollback and rewriting too.")
+@click.option("--keys", type=click.Path(path_type=Path), help="A keys file from outside, which the record's approvals must hold against too.")
 @click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
-def command(where: str, head: str | None, as_json: bool) -> int:
+def command(where: str, head: str | None, keys: Path | None, as_json: bool) -> int:
     """Check a run's record offline. RECORD is a run id, a run directory, its record directory, or a chained log file.
 
     Exit code 0 intact, 1 damaged, 2 not a record.
@@ -20,7 +23,7 @@ def command(where: str, head: str | None, as_json: bool) -> int:
     from windlass.infra import escapes
     from windlass.records import verify
 
-    report = verify.verify(runs.found(where), head)
+    report = verify.verify(runs.found(where), head, keys)
     if as_json:
         click.echo(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2))
         return 1 if report.problems else 0

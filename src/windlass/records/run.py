@@ -186,7 +186,7 @@ class RunRecord:
                 attempt=attempt,
                 agent=agent,
                 window_id=window_id,
-                prompt_sha256=self.bind(packet(attempt)) if packet else prompt_sha256,
+                prompt_sha256=bound.put(self.record_directory, packet(attempt)) if packet else prompt_sha256,
                 required_outputs=tuple(required_outputs),
                 contract=contract,
                 executor=executor,
@@ -270,17 +270,19 @@ class RunRecord:
 
         return self._act(invoked).invocations[-1].invocation_id
 
-    def gate_approved(self, gate: str, envelope: Mapping[str, Any], *, who: str, key_id: str, nonce: str, expires_at: str, keys: bytes) -> None:
+    def gate_approved(
+        self, gate: str, attempt: int, envelope: Mapping[str, Any], *, who: str, key_id: str, nonce: str, expires_at: str, keys: bytes
+    ) -> None:
         """Record an approval of the gate's running attempt, with the `keys` file (its bytes) that it was held against.
 
-        Raises Refused when no attempt is running, and when the nonce was used before.
+        Raises Refused when that attempt is not running any more, and when the nonce was used before.
         """
         keys_sha256 = self.bind(keys)
         self._act(
-            lambda run: events.GateApproved(
+            lambda _: events.GateApproved(
                 at=self._now(),
                 gate=gate,
-                attempt=max(1, len(run.gates[gate].attempts)) if gate in run.gates else 1,
+                attempt=attempt,
                 who=who,
                 key_id=key_id,
                 nonce=nonce,
@@ -296,7 +298,8 @@ class RunRecord:
 
     def bind(self, content: bytes) -> str:
         """Carry a text in the record under its SHA-256, which is returned; the next act may name it."""
-        return bound.put(self.record_directory, content)
+        with self._guard, locks.exclusive(self.record_directory):  # another writer removes the drafts that it finds
+            return bound.put(self.record_directory, content)
 
     def window_opened(self, window_id: str, services: Sequence[str], deadline: str) -> None:
         """Record that services were opened; `deadline` as `instants.stamp` writes it."""

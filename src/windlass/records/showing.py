@@ -40,11 +40,13 @@ def _attempt(attempt: Mapping[str, Any]) -> Iterator[str]:
     artifacts = [found for found in _objects(attempt.get("artifacts")) if found.get("exists")]
     passed = sum(check.get("pass") is True for check in checks)
     facts = f"{passed} of {len(checks)} checks passed, {len(artifacts)} artifacts" if attempt.get("finished_at") else "not finished"
-    yield f"  attempt {_text(attempt.get('attempt'))}  {_text(attempt.get('status'))}  by {_text(attempt.get('agent'))}  {_text(attempt.get('started_at'))}  {facts}"
+    named = "  ".join(_text(attempt.get(key)) for key in ("attempt", "status"))
+    yield f"  attempt {named}  by {_text(attempt.get('agent'))}  {_text(attempt.get('started_at'))}  {facts}"
     for check in checks:
         if check.get("pass") is not True:
             warned = "warning " if check.get("severity") == "warning" else ""
-            yield f"    {warned}{_text(check.get('type'))} {_text(check.get('path'))}: {_text(check.get('reason')) or _text(check.get('code')) or 'failed'}"
+            why = _text(check.get("reason")) or _text(check.get("code")) or "failed"
+            yield f"    {warned}{_text(check.get('type'))} {_text(check.get('path'))}: {why}"
     if attempt.get("failure_reason"):
         yield f"    {_text(attempt['failure_reason'])}"
 

@@ -13,8 +13,9 @@ from pathlib import Path
 import orjson
 
 from windlass.errors import Refused, UnusableRecord
-from windlass.infra import chain
+from windlass.infra import chain, files
 from windlass.records import artifacts, bound, difference, evidence, layout, locks, state, views
+from windlass.records.events import GateApproved, GateStarted
 from windlass.records.fields import SHA256
 from windlass.records.report import Finding, Report
 
@@ -23,15 +24,17 @@ _MUCH = 16 * 1024 * 1024
 """Bytes by which a view may be too long and still be compared, value by value, with what it should be."""
 
 
-def verify(path: Path, head: str | None = None) -> Report:
+def verify(path: Path, head: str | None = None, keys: Path | None = None) -> Report:
     """Verify a run's directory, its record directory, or a bare chained log, against the anchor `head` if there is one.
+
+    `keys`: a keys file from outside, which approvals must hold against too; those that the record carries are its writer's word.
 
     Changes nothing. Raises Refused for an anchor that is none, and UnusableRecord for a path that holds nothing to verify.
     """
     anchor = _anchor(head)
     try:
         if path.is_dir():
-            return _verify_record(_record_of(path.absolute()), anchor)
+            return _verify_record(_record_of(path.absolute()), anchor, keys)
         if path.is_file():
             return _verify_log(path, anchor)
     except OSError as failure:
@@ -69,7 +72,7 @@ def _verify_log(path: Path, anchor: str | None) -> Report:
     return found.report(path, anchor, scan)
 
 
-def _verify_record(record: Path, anchor: str | None) -> Report:
+def _verify_record(record: Path, anchor: str | None, keys: Path | None) -> Report:
     found = _Found()
     with locks.shared(record):
         content = _read(found, record, layout.JOURNAL)
@@ -86,6 +89,7 @@ def _verify_record(record: Path, anchor: str | None) -> Report:
         return found.report(record, anchor, scan)
     _check_place(found, record, replay.run)
     _check_evidence(found, record, replay)
+    _check_approvals(found, record, replay.run, keys)
     return found.report(record, anchor, scan)
 
 
@@ -228,6 +232,34 @@ def _check_bound(found: _Found, record: Path, run: state.Run) -> None:
             bound.read(record, sha256)
         except UnusableRecord as unusable:
             found.problem(bound.path(sha256), f"{str(unusable).rpartition(': ')[2]}; the journal binds the run to it as {what}")
+
+
+def _check_approvals(found: _Found, record: Path, run: state.Run, keys: Path | None) -> None:
+    """Hold every approval against its keys, and every PASS that needs approvals against those that it had."""
+    if not any(isinstance(event, GateApproved) for event in run.happened) and not _asks_for_approvals(record, run):
+        return
+    from windlass.records.approvals import check  # noqa: PLC0415  # cryptography is loaded where there is an approval
+    from windlass.records.approvals import keys as keys_files  # noqa: PLC0415  # as above
+
+    outside = None
+    if keys is not None:
+        try:
+            outside = keys_files.read(files.content(keys, bound.MAX_SIZE), str(keys))
+        except OSError as failure:
+            raise Refused(f"--keys {keys}: {failure.strerror}") from failure
+    found.problems.extend(check.check(run, lambda sha256: bound.read(record, sha256), outside))
+
+
+def _asks_for_approvals(record: Path, run: state.Run) -> bool:
+    """Whether a contract of the run has the word in it; which one means it is for the check to say."""
+    named = {event.contract.sha256 for event in run.happened if isinstance(event, GateStarted) and event.contract}
+    for sha256 in sorted(named) if run.version > 1 else ():
+        try:
+            if b'"approvals"' in bound.read(record, sha256):
+                return True
+        except UnusableRecord:
+            continue  # told of already
+    return False
 
 
 def _check_strangers(found: _Found, record: Path, known: set[str], run: state.Run) -> None:

@@ -88,6 +88,7 @@ async def _complete(
         kept.close()
         swept = {
             "orchestrator_url": access.orchestrator_url,
+            "called_from": access.called_from,
             "finished_at": instants.stamp(instants.now()),
             "duration_ms": round((time.perf_counter() - began) * 1000, 3),
             "interrupted": interrupted,
@@ -124,6 +125,7 @@ def conclude(
         "mode": expectation["mode"],
         "risk_tier": expectation["risk_tier"],
         "orchestrator_url": swept["orchestrator_url"],
+        "called_from": swept.get("called_from", "here"),
         "started_at": expectation["started_at"],
         "finished_at": swept["finished_at"],
         "duration_ms": swept["duration_ms"],

@@ -52,6 +52,8 @@ class Access:
     """Variable name (a cell's `token_env`) → token."""
     concurrency: int
     timeout_s: float
+    called_from: str = "here"
+    """Where the calls are made, as the evidence says it."""
 
     def __post_init__(self) -> None:
         try:

@@ -149,7 +149,7 @@ def _connected(job: _Job, host: str, port: int, *, private: bool) -> socket.sock
     """A connection to an address of the host that may be asked; all of its addresses must be such, so that no order decides."""
     try:
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError) as failure:
+    except (OSError, ValueError) as failure:
         raise _Unreached("its host has no address") from failure
     for *_, place in found:
         address = str(place[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -55,20 +55,26 @@ def plain(text: str) -> str:
 
 def missing(wanted: Iterable[Required], found: Iterable[Heading]) -> list[str]:
     """The required headings that no heading satisfies, as they are written in the contract."""
-    texts: dict[int, set[str]] = {}
-    for heading in found:
-        texts.setdefault(heading.level, set()).add(plain(heading.text))
-    return [one.written for one in wanted if not any(satisfies(text, one.text) for text in _at(texts, one.level))]
+    asked = list(wanted)
+    lengths = sorted({len(one.text) for one in asked})
+    texts = {one.text for one in asked}
+    met: set[tuple[int, str]] = set()
+    for heading in {(heading.level, plain(heading.text)) for heading in found}:
+        met.update((heading[0], text) for text in _satisfied(heading[1], texts, lengths))
+    return [one.written for one in asked if not any((level, one.text) in met for level in ([one.level] if one.level else range(1, 7)))]
 
 
-def _at(texts: dict[int, set[str]], level: int | None) -> Iterable[str]:
-    return (text for at, found in texts.items() if level in (None, at) for text in found)
+def _satisfied(text: str, wanted: Container[str], lengths: Sequence[int]) -> Iterator[str]:
+    """The wanted texts that a heading satisfies: it is equal, or continued by what is not part of a word (`Layer 1: Hook`, not `Layer 10`).
+
+    By length, so that many headings against many wanted ones cost the characters of the document and no product.
+    """
+    for length in lengths:
+        if length > len(text):
+            return
+        if text[:length] in wanted and not _continues(text[length : length + 1]):
+            yield text[:length]
 
 
-def satisfies(text: str, wanted: str) -> bool:
-    """Whether a heading is the wanted one: equal, or continued by what is not part of a word (`Layer 1: Hook`, not `Layer 10`)."""
-    return text.startswith(wanted) and not _continues(text[len(wanted) :])
-
-
-def _continues(rest: str) -> bool:
-    return bool(rest) and (rest[0].isalnum() or rest[0] == "_" or unicodedata.category(rest[0])[0] == "M")
+def _continues(following: str) -> bool:
+    return bool(following) and (following.isalnum() or following == "_" or unicodedata.category(following)[0] == "M")

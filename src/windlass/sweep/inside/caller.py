@@ -99,7 +99,10 @@ class Call:
         return self.began + self.timeout_s
 
     def make(self) -> None:
-        """Make the call and answer."""
+        """Make the call and answer; its time begins now."""
+        if self._answered:  # it waited for a worker until its time was over
+            return
+        self.began = time.monotonic()
         try:
             self._exchange()
             self.answer(None, "")
@@ -226,7 +229,8 @@ class Post:
     def __init__(self, say: Callable[[dict[str, Any]], None]) -> None:
         self._say = say
         self._waiting: queue.Queue[Call] = queue.Queue()
-        self._idle = 0
+        self._unanswered = 0
+        self._workers = 0
         self._due: list[Call] = []
         self._lock = threading.Condition()
         threading.Thread(target=self._watch, daemon=True).start()
@@ -237,11 +241,18 @@ class Post:
         with self._lock:
             self._due.append(call)
             self._lock.notify()
-            if self._idle:
-                self._idle -= 1
-            else:
-                threading.Thread(target=self._work, daemon=True).start()
+            self._unanswered += 1
+            if self._unanswered > self._workers:
+                self._engage()
         self._waiting.put(call)
+
+    def _engage(self) -> None:
+        try:
+            threading.Thread(target=self._work, daemon=True).start()
+            self._workers += 1
+        except RuntimeError:  # a container may allow only so many: those that there are take the call when they can
+            if not self._workers:
+                raise
 
     def _work(self) -> None:
         while True:
@@ -250,7 +261,7 @@ class Post:
             with self._lock:
                 if call in self._due:
                     self._due.remove(call)
-                self._idle += 1
+                self._unanswered -= 1
 
     def _watch(self) -> None:
         while True:

@@ -53,7 +53,7 @@ def _approved(record: RunRecord, by: Person, what: Content, *, keys_file: bytes 
     payload = people.payload(by, what, **{"issued_at": now, "expires_at": now + timedelta(minutes=30), **changed})
     sealed = people.signed(by, payload)
     told = {"who": by.key.who, "key_id": by.key.key_id, "nonce": payload.nonce, "expires_at": json.loads(payload.canonical())["expires_at"]}
-    record.gate_approved("G1", sealed, keys=keys_file, **told)
+    record.gate_approved("G1", 1, sealed, keys=keys_file, **told)
 
 
 def _passed(record: RunRecord) -> None:
@@ -168,7 +168,7 @@ def test_a_missing_text_is_found_and_breaks_nothing(record: RunRecord):
 
 def test_an_envelope_that_is_none_is_found(record: RunRecord):
     _started(record)
-    record.gate_approved("G1", {"payload": "x"}, who="Ada Lovelace", key_id="a" * 64, nonce="n", expires_at="2026-01-19T15:00:00.000Z", keys=KEYS)
+    record.gate_approved("G1", 1, {"payload": "x"}, who="Ada Lovelace", key_id="a" * 64, nonce="n", expires_at="2026-01-19T15:00:00.000Z", keys=KEYS)
     _said(_found(record), "Ada Lovelace's approval of G1 attempt 1")
 
 

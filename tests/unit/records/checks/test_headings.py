@@ -138,6 +138,14 @@ def test_a_hostile_document_costs_seconds_at_most(tmp_path: Path, name: str) -> 
     assert time.perf_counter() - begun < 10
 
 
+def test_many_headings_against_many_that_are_asked_for(tmp_path: Path) -> None:
+    asked = {**LAYER, "required_headings": [f"## {'a' * number}" for number in range(1, 990)]}
+    begun = time.perf_counter()
+    found = gates.result(tmp_path, asked, {gates.DOCUMENT: "".join(f"## {'a' * 1000}{number}\n" for number in range(10_000))})
+    assert len(found["missing"]) == 989
+    assert time.perf_counter() - begun < 10
+
+
 def test_deep_nesting_does_not_hide_the_rest_of_the_document(tmp_path: Path) -> None:
     """The parser by itself skips everything after 20 levels, without a word."""
     shallow = "".join("  " * level + "- a\n" for level in range(12)) + "\n## Layer 1\n"

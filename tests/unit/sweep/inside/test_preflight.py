@@ -40,8 +40,7 @@ def look(by: Docker) -> Inside:
 
 
 @pytest.mark.parametrize("printed", [json.dumps([UP]), json.dumps(UP), f"{json.dumps({'Service': 'other'})}\n{json.dumps(UP)}\n"])
-def test_every_form_of_the_list_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, printed: str):
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+def test_every_form_of_the_list_is_read(tmp_path: Path, printed: str):
     found = look(docker(tmp_path, ps=f"printf '%s\\n' {shlex.quote(printed)}", AGENT_ENDPOINTS_JSON='{"a": "http://a:1"}', OTHER_SECRET="hunter2"))
     assert (found.way, found.python, found.version) == ("exec", "python3", f"{sys.version_info[0]}.{sys.version_info[1]}")
     assert found.endpoints == {"AGENT_ENDPOINTS_JSON": '{"a": "http://a:1"}'}
@@ -58,8 +57,7 @@ def test_every_form_of_the_list_is_read(tmp_path: Path, monkeypatch: pytest.Monk
         ("exit 9", "docker compose ps: it ended with 9 and no word"),
     ],
 )
-def test_what_is_missing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, ps: str, said: str):
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+def test_what_is_missing_is_said(tmp_path: Path, ps: str, said: str):
     with pytest.raises(Refused, match=f"^--inside compose: .*{said}$"):
         look(docker(tmp_path, ps=ps))
 
@@ -73,15 +71,13 @@ def test_what_is_missing_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         ("true", "no python3 can be run in it"),
     ],
 )
-def test_a_python_that_is_none_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, exec_: str, said: str):
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+def test_a_python_that_is_none_is_not_used(tmp_path: Path, exec_: str, said: str):
     with pytest.raises(Refused, match=said) as refusal:
         look(docker(tmp_path, ps=f"echo {shlex.quote(json.dumps(UP))}", exec_=exec_))
     assert "--approve-one-off" in str(refusal.value)
 
 
-def test_nothing_but_looking_is_asked_of_docker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+def test_nothing_but_looking_is_asked_of_docker(tmp_path: Path):
     look(docker(tmp_path, ps=f"echo {shlex.quote(json.dumps(UP))}"))
     assert {line.split()[1] for line in (tmp_path / "asked").read_text().splitlines() if line.startswith("compose ")} == {"ps", "exec"}
 
