@@ -29,7 +29,7 @@ check: dev
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
-	@$(BIN)/shellcheck .ci/run
+	@$(BIN)/shellcheck .ci/run scripts/*.sh
 	@$(BIN)/python scripts/docs.py --check
 
 format: dev

@@ -22,8 +22,6 @@ DOCUMENTS = ("agent-executor-scripts", "execution-gate-proof", "orchestration-ru
 TOPICS = frozenset(
     (
         "the rest of the reference fleet",
-        "sweeping inside a Compose network",
-        "gated workflows",
         "power windows on Compose",
         "the durable executor",
         "the tiers of scripts",

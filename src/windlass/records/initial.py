@@ -15,6 +15,20 @@ GITIGNORE = "# Verbose output, prompts and temporary files of runs; their record
 GITATTRIBUTES = "# A record is verified byte by byte: no checkout may change a line's end.\nruns/*/record/** -text\n"
 
 
+README = """# Gates
+
+`contracts/<G>.contract.json` says what a gate must leave and what is checked on it. `windlass contract lint` checks the contracts.
+
+```sh
+windlass run visual-essay --slug my-topic --artifact-path essays/my-topic   # the whole workflow, a person at each gate
+windlass run list                                                           # every run and how its gates stand
+windlass verify RUN                                                         # does the record still say what was written?
+```
+
+Path variables: `{slug}` and `{artifact_path}`. A workflow may keep contracts of its own in `../workflows/<name>/contracts/`.
+"""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Written:
     """What was written and what was there already; paths relative to the root."""
@@ -52,6 +66,7 @@ def _files() -> dict[str, bytes]:
     return {
         "workflows/visual-essay.json": (shipped / "workflows" / "visual-essay.json").read_bytes(),
         **{f"gates/contracts/{gate}.contract.json": (shipped / "contracts" / f"{gate}.contract.json").read_bytes() for gate in gates},
+        "gates/README.md": README.encode(),
         ".gitignore": GITIGNORE.encode(),
         ".gitattributes": GITATTRIBUTES.encode(),
     }

@@ -15,6 +15,8 @@ JOURNAL = "journal.jsonl"
 RUN = "RUN.json"
 GATES = "gates"
 EVIDENCE = "evidence"
+INVOCATIONS = "invocations"
+"""Below the logs: one file for each recorded invocation, where the original runner had them; the journal is what counts."""
 
 SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")

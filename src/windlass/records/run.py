@@ -268,7 +268,11 @@ class RunRecord:
                 cost_usd=cost_usd,
             )
 
-        return self._act(invoked).invocations[-1].invocation_id
+        recorded = self._act(invoked).invocations[-1]
+        folder = self.logs_directory / layout.INVOCATIONS
+        folder.mkdir(parents=True, exist_ok=True)
+        files.replace(folder / f"{recorded.invocation_id}.json", views.invocation_file(recorded), durable=False)
+        return recorded.invocation_id
 
     def gate_approved(
         self, gate: str, attempt: int, envelope: Mapping[str, Any], *, who: str, key_id: str, nonce: str, expires_at: str, keys: bytes

@@ -44,6 +44,11 @@ def attempt_file(run: Run, attempt: Attempt) -> bytes:
     return _content(attempt_view(run, attempt, _invocation_ids(run)))
 
 
+def invocation_file(event: InvocationRecorded) -> bytes:
+    """The content of an invocation's file among the logs."""
+    return _content(_invocation(event))
+
+
 def run_view(run: Run) -> dict[str, Any]:
     """RUN.json. It grows with the work, not with its square: each attempt is told once, and each artifact once more."""
     started, workflow, invoked = run.started, run.started.workflow, _invocation_ids(run)

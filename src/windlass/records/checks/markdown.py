@@ -95,7 +95,7 @@ class _Block(ParserBlock):
 
     def counted_fence(self, state: StateBlock, start: int, end: int, silent: bool) -> bool:  # noqa: FBT001  # the parser calls it so
         """The rule that is tried at every line of every container, and so counts them."""
-        self._spend(1)
+        self._spend(1 + state.level // 6)  # inside many containers, a line costs more than a line
         return fence(state, start, end, silent)
 
     def bounded_html(self, state: StateBlock, start: int, end: int, silent: bool) -> bool:  # noqa: FBT001  # the parser calls it so

@@ -53,7 +53,7 @@ def _approved(record: RunRecord, by: Person, what: Content, *, keys_file: bytes 
     payload = people.payload(by, what, **{"issued_at": now, "expires_at": now + timedelta(minutes=30), **changed})
     sealed = people.signed(by, payload)
     told = {"who": by.key.who, "key_id": by.key.key_id, "nonce": payload.nonce, "expires_at": json.loads(payload.canonical())["expires_at"]}
-    record.gate_approved("G1", 1, sealed, keys=keys_file, **told)
+    record.gate_approved("G1", len(record.run.gates["G1"].attempts), sealed, keys=keys_file, **told)
 
 
 def _passed(record: RunRecord) -> None:

@@ -36,7 +36,7 @@ URLS = {"type": "url_reachable", "target": TARGET}
 FRESH = {"type": "fresh", "target": TARGET, "audited": "docs/audited"}
 SWEEP = {"type": "sweep", "target": "docs/sweep", "fleet": "tiny", "rung": "proof"}
 
-_LINES = 480_000
+_LINES = 390_000
 _MARKDOWN: Mapping[str, Callable[[], bytes]] = {
     "brackets": lambda: _filled("["),
     "bracket lines": lambda: b"[\n" * _LINES,
