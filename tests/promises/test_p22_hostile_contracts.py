@@ -6,7 +6,9 @@ ends in a verdict or a refusal, never in a traceback.
 
 from __future__ import annotations
 
+import contextlib
 import resource
+import shutil
 import subprocess
 import sys
 import time
@@ -17,6 +19,7 @@ from typing import Any
 import orjson
 
 from tests.promises import budget
+from tests.unit.records.checks import gates, hostile_cases
 from windlass.errors import Refused
 from windlass.records.artifacts import Places
 from windlass.records.checks.judge import Given, judge
@@ -103,6 +106,20 @@ def main(place: Path, first: int, last: int) -> None:
         counts[judged(place, number)] += 1
         slowest = max(slowest, time.perf_counter() - began)
     print(orjson.dumps({"slowest": slowest, "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024, **counts}).decode())  # noqa: T201  # its answer
+
+
+def test_every_hostile_document_ends_in_time(tmp_path: Path) -> None:
+    cases = [*(hostile_cases.fixed() if INPUTS >= 1000 else ()), *hostile_cases.generated(SEED, max(20, INPUTS // 10))]
+    slowest, worst = 0.0, ""
+    for case in cases:
+        began = time.perf_counter()
+        with contextlib.suppress(Refused):
+            gates.judged(tmp_path, case.check, {hostile_cases.TARGET: case.content, **case.files})
+        if time.perf_counter() - began > slowest:
+            slowest, worst = time.perf_counter() - began, case.name
+        shutil.rmtree(tmp_path / "docs", ignore_errors=True)
+    assert slowest < MOST_S, worst
+    budget.tell("P-22", SEED, f"{len(cases):,} hostile documents, the slowest ({worst}) {slowest:.1f} s")
 
 
 def test_every_hostile_input_ends_in_time_and_in_little_memory(tmp_path: Path) -> None:

@@ -64,6 +64,7 @@ def test_record_and_logs_lie_where_the_seed_has_them(tmp_path: Path) -> None:
     assert (place / "logs").is_dir()
 
 
+ESSAY = "src/app/essays/etymology/the-word-robot"
 SEED = "node orchestration/runner/cli.js "
 SEQUENCE: list[tuple[str, int]] = [
     ("run start --workflow visual-essay --slug the-word-robot --artifact-path src/app/essays/etymology/the-word-robot --depth standard", 0),
@@ -83,8 +84,7 @@ SEQUENCE: list[tuple[str, int]] = [
     ("run visual-essay --slug <slug> --artifact-path <path> [--depth quick|standard|deep] [--prompt-file <path>]", 75),
     ("run visual-essay --slug the-word-robot --artifact-path src/app/essays/etymology/the-word-robot --depth standard", 75),
     (
-        "run visual-essay --slug the-word-robot --artifact-path src/app/essays/etymology/the-word-robot --depth standard"
-        " --prompt-file prompts/robot-topic.txt",
+        f"run visual-essay --slug the-word-robot --artifact-path {ESSAY} --depth standard --prompt-file prompts/robot-topic.txt",
         75,
     ),
 ]
@@ -110,12 +110,13 @@ def test_every_command_of_the_seed_is_called_by_the_name_windlass(tmp_path: Path
     (tmp_path / "prompts/robot-topic.txt").write_text("Where does the word robot come from?\n")
     run_id = ""
     for command, code in SEQUENCE:
+        called = command
         for written, meant in CHOSEN.items():
-            command = command.replace(written, meant)
+            called = called.replace(written, meant)
         for written in ("<run-id>", "$RUN_ID", "run_20260119T143012Z_the-word-robot_ab12cd"):
-            command = command.replace(written, run_id)
-        ended = windlass(*shlex.split(command), place=tmp_path)
-        assert ended.returncode == code, (command, ended.stderr)
+            called = called.replace(written, run_id)
+        ended = windlass(*shlex.split(called), place=tmp_path)
+        assert ended.returncode == code, (called, ended.stderr)
         run_id = run_id or ended.stdout.split()[0]
 
 

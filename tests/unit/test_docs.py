@@ -111,9 +111,13 @@ def misuse(words: list[str]) -> str | None:
             if not option.is_flag and not given and left:
                 left.pop(0)
         elif isinstance(command, click.Group):
-            below = command.get_command(click.Context(command), word)
+            try:
+                below = command.resolve_command(click.Context(command), [word])[1]
+            except click.UsageError:
+                below = None
             if below is None:
                 return f"there is no command {word}"
+            arguments += command.get_command(click.Context(command), word) is None  # a workflow is an argument of what runs it
             command = below
         else:
             arguments += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -144,19 +145,30 @@ def given(record: RunRecord, project: Project, started: GateStarted, contract: C
     finished = [event for event in run.happened if isinstance(event, GateFinished)]
     passed = {name: gate.attempts[-1] for name, gate in run.gates.items() if gate.status == "PASS"}
     workflow = workflow_of(record)
-    sources = tuple(
-        permission.Source(path=path, content=content) for path, content in _sources(record, project, contract) if not path.startswith(finding.SHIPPED)
-    )
+    sources = tuple(permission.Source(path=path, content=content) for path, content in _sources(record, project, contract))
     return Given(
         places=places(record, project),
         depth=_depth(record),
         seed=f"{record.run_id}/{started.gate}/{started.attempt}",
         agent=started.agent,
         network=workflow.network if workflow else False,
+        private_network=workflow.private_network if workflow else False,
         commands=permission.commands(project.root, sources, allowed=allow_commands),
         producers={name: attempt.started.agent for name, attempt in passed.items()},
         recorded=[{found.resolved_path: found.sha256 for found in event.artifacts if found.sha256} for event in finished],
+        sweep=_judged_again(record),
     )
+
+
+def _judged_again(record: RunRecord) -> Callable[[Path], Any]:
+    """Judges the rows of a sweep's evidence again, from what was received."""
+
+    def judged(directory: Path) -> Any:
+        from windlass.sweep import again, probes  # noqa: PLC0415  # loaded by a contract that has such a check
+
+        return again.judged(directory, None, probes.finder(allow_code=False), show=f"windlass sweep show {record.run_id}")
+
+    return judged
 
 
 def _sources(record: RunRecord, project: Project, contract: Contract) -> list[tuple[str, bytes]]:

@@ -47,13 +47,14 @@ class WorkflowGate:
 
 @dataclass(frozen=True, kw_only=True)
 class WorkflowFile:
-    """A workflow as it was read; `network`: whether its contracts may ask for URLs."""
+    """A workflow as it was read; `network`: whether its contracts may ask for URLs, `private_network`: also for those of private addresses."""
 
     name: str
     version: str
     description: str | None
     gates: tuple[WorkflowGate, ...]
     network: bool
+    private_network: bool
     content: bytes
     sha256: str
     path: str
@@ -101,6 +102,7 @@ def read(content: bytes, path: str) -> WorkflowFile:
         description=keys.maybe_text("description"),
         gates=gates,
         network=keys.truth("network", default=False),
+        private_network=keys.truth("private_network", default=False),
         content=content,
         sha256=hashlib.sha256(content).hexdigest(),
         path=path,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,6 +15,7 @@ from windlass.errors import Refused
 MAX_SIZE = 1024 * 1024
 """Bytes of a contract or a workflow."""
 _MOST_TOLD = 50
+_LONGEST_KEY = 80
 _MISSING = object()
 
 
@@ -53,25 +55,28 @@ def parsed(content: bytes, path: str) -> dict[str, Any]:
         raise InvalidFile(path, [f"/: is not JSON: {failure}"]) from failure
     if not isinstance(found, dict):
         raise InvalidFile(path, ["/: is not an object"])
-    if duplicate := _duplicate(content):
-        raise InvalidFile(path, [f"/: the key {duplicate!r} stands twice in one object; readers differ on which of them counts"])
+    if reason := _hidden(content):
+        raise InvalidFile(path, [f"/: {reason}"])
     return found
 
 
-def _duplicate(content: bytes) -> str | None:
+def _hidden(content: bytes) -> str | None:
+    """What the fast parser does not tell: a key that stands twice in one object, and nesting that other readers can't follow."""
     import json  # noqa: PLC0415  # slow to import, and needed for this alone
 
-    seen: list[str] = []
+    twice: list[str] = []
 
     def watch(pairs: list[tuple[str, Any]]) -> None:
-        names = [name for name, _ in pairs]
-        seen.extend({name for name in names if names.count(name) > 1} if len(set(names)) < len(names) else ())
+        if len({name for name, _ in pairs}) < len(pairs):
+            twice.extend(sorted(name for name, count in Counter(name for name, _ in pairs).items() if count > 1)[:1])
 
     try:
-        json.loads(content.decode("utf-8-sig"), object_pairs_hook=watch)
-    except (ValueError, RecursionError):
-        return None  # orjson has read it: what only this reader can't read is no matter of keys
-    return seen[0] if seen else None
+        json.loads(content.decode("utf-8-sig"), object_pairs_hook=watch, parse_int=len, parse_float=len)  # what a number is does not matter
+    except RecursionError:
+        return "is nested too deeply"
+    except ValueError as failure:
+        return f"is not JSON: {failure}"
+    return f"the key {twice[0][:80]!r} stands twice in one object; readers differ on which of them counts" if twice else None
 
 
 class Keys:
@@ -180,13 +185,21 @@ class Keys:
 
     def end(self) -> None:
         """Note every key that nobody asked for, with the one that may have been meant."""
-        for key in self._content:
-            if key not in self._asked:
-                reason = f"is not a known key{nearest(key, self._asked)}"
-                (self.notes.problem if self._unknown == "problem" else self.notes.warn)(f"{self.pointer}/{key}", reason)
+        known = set(self._asked)
+        unknown = [key for key in self._content if key not in known]
+        note = self.notes.problem if self._unknown == "problem" else self.notes.warn
+        for key in unknown[:_MOST_TOLD]:
+            note(f"{self.pointer}/{_token(key)}", f"is not a known key{nearest(key, known)}")
+        if len(unknown) > _MOST_TOLD:
+            note(self.pointer, f"has {len(unknown) - _MOST_TOLD} more keys that are not known")
+
+
+def _token(key: str) -> str:
+    """A key as one part of a JSON pointer, its beginning at least."""
+    return key[:_LONGEST_KEY].replace("~", "~0").replace("/", "~1")
 
 
 def nearest(given: object, known: Collection[str]) -> str:
     """`; did you mean 'x'?`, or nothing."""
-    near = difflib.get_close_matches(given, list(known), n=1) if isinstance(given, str) else []
+    near = difflib.get_close_matches(given, sorted(known), n=1) if isinstance(given, str) and len(given) <= _LONGEST_KEY else []
     return f"; did you mean {near[0]!r}?" if near else ""
