@@ -16,6 +16,7 @@ import orjson
 
 import dispatching
 import execution
+import gates
 import ladder
 import prove
 import start
@@ -27,6 +28,7 @@ BENCHMARKS: dict[str, Callable[..., Result]] = {
     "execution": execution.run,
     "ladder": ladder.run,
     "prove": prove.run,
+    "gates": gates.run,
 }
 
 
