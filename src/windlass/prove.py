@@ -13,8 +13,11 @@ import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
+
+import orjson
 
 from windlass import __version__
 from windlass.errors import GivenUp, Refused, WindlassError
@@ -22,14 +25,19 @@ from windlass.infra import git, instants
 from windlass.infra.completion import see_through
 from windlass.premises import CORE, FLEET, STORE, Needs, Premises, Up
 from windlass.records import verify as verifying
-from windlass.records.events import GateName
+from windlass.records.artifacts import Places
+from windlass.records.checks import judge as judging
+from windlass.records.contracts import contract as contracts
+from windlass.records.events import Contract, GateName
 from windlass.records.report import Report
 from windlass.records.run import RunRecord
-from windlass.sweep import conduct, plan, probes, stages
+from windlass.sweep import again, conduct, plan, probes, stages
 from windlass.sweep.run import Access, OnMoment, Stage
 
 WORKFLOW = "prove"
 WINDOW, DISPATCH, EXECUTION, PROOF, CLOSED = "WINDOW", "DISPATCH", "EXECUTION", "PROOF", "CLOSED"
+_WORKFLOW_FILE = resources.files("windlass.records") / "shipped" / "workflows" / "prove.json"
+_RUNGS = {DISPATCH: "dispatched", EXECUTION: "responded", PROOF: "executed"}
 _TITLES = {
     WINDOW: "Services are open and ready",
     DISPATCH: "Every task type is dispatched",
@@ -140,6 +148,7 @@ class _Story:
                 gates=[GateName(gate=gate, name=_TITLES[gate]) for gate in gates],
                 version=__version__,
                 git_commit=git.head_commit(Path.cwd()),
+                workflow_content=_WORKFLOW_FILE.read_bytes(),
             )
         except OSError as failure:
             raise Refused(f"--out {self.request.out}: can't hold a run: {failure.strerror}") from failure
@@ -217,7 +226,7 @@ class _Story:
             concurrency=self.request.concurrency,
             timeout_s=self.request.timeout_s,
         )
-        self._record.gate_started(DISPATCH, "windlass")
+        self._started(DISPATCH)
         began = time.perf_counter()
         sweep = await conduct.conduct(planned, access, self._place(), stages.watching(len(planned.cells), self._on_moment, self._next_gate))
         for gate in (DISPATCH, EXECUTION, PROOF):
@@ -228,7 +237,30 @@ class _Story:
     def _next_gate(self, stage: Stage) -> None:
         """The gate of the next stage begins when every cell has left the one before."""
         if stage != "prove":
-            self._record.gate_started({"dispatch": EXECUTION, "execute": PROOF}[stage], "windlass")
+            self._started({"dispatch": EXECUTION, "execute": PROOF}[stage])
+
+    def _started(self, gate: str) -> None:
+        """Begin a gate of the sweep under its contract, which the record carries."""
+        contract = self._contract(gate)
+        self._record.bind(contract.content)
+        self._record.gate_started(gate, "windlass", contract=Contract(sha256=contract.sha256, version=contract.version), executor="sweep")
+
+    def _contract(self, gate: str) -> contracts.Contract:
+        check = {"type": "sweep", "target": "{record}/evidence/sweep", "fleet": self._premises.fleet.name, "rung": _RUNGS[gate]}
+        content = orjson.dumps({"schema_version": 1, "gate": gate, "name": _TITLES[gate], "validations": [check]}, option=orjson.OPT_INDENT_2)
+        return contracts.read(content, f"{gate}.contract.json")
+
+    def _held_to_contract(self, gate: str) -> judging.Judgement:
+        """The contract's verdict, from the rows as they lie there, judged again from the stored bytes."""
+        find = probes.finder(allow_code=self.request.allow_probe_code)
+        given = judging.Given(
+            places=Places(root=self.request.out.absolute(), record=self._record.record_directory, slug=WORKFLOW, artifact_path="."),
+            depth="standard",
+            seed=self._record.run_id,
+            agent="windlass",
+            sweep=lambda directory: again.judged(directory, None, find, show=self._place().show),
+        )
+        return judging.judge(self._contract(gate), given)
 
     def _judge(self, gate: str, sweep: Mapping[str, Any]) -> None:
         verdict = sweep["gates"][gate.lower()]
@@ -236,8 +268,12 @@ class _Story:
         if gate == PROOF:
             checks += [{"type": "door", "name": name, **found} for name, found in (sweep["door"] or {}).items()]
         evidence = self._record.evidence("sweep") if gate == PROOF else [self._record.artifact("{record}/evidence/sweep/sweep.json")]
-        passed = verdict["verdict"] == "PASS"
+        held = self._held_to_contract(gate)
+        checks += held.validations
+        passed = verdict["verdict"] == "PASS" and held.status == "PASS"
         reason = None if passed else f"{verdict['verdict']}: {verdict['passed']} of {verdict['total']} passed; {verdict['reason'] or ''}".rstrip("; ")
+        if verdict["verdict"] == "PASS" and not passed:
+            reason = f"the contract: {held.failure_reason}"
         self._record.gate_finished(gate, "PASS" if passed else "FAIL", validations=checks, artifacts=evidence, failure_reason=reason)
 
     def _place(self) -> conduct.Place:
