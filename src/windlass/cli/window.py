@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from windlass.cli import window_doctor, window_reap
 from windlass.cli.paths import GivenPath
 
 
@@ -62,3 +63,7 @@ def close(directory: Path, as_json: bool) -> int:
         for one in results:
             click.echo(f"  {one['service']:<20} {one['state']:<10} {one['elapsed_ms']} ms")
     return 0 if closed.state == "closed" else 1
+
+
+command.add_command(window_reap.command, "reap")
+command.add_command(window_doctor.command, "doctor")
