@@ -165,8 +165,9 @@ def opened(directory: Path, relative: str) -> Iterator[int]:
     finally:
         os.close(held)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise Refused(f"{relative}: is not a regular file")
+        mode = os.fstat(descriptor).st_mode
+        if not stat.S_ISREG(mode):
+            raise Refused(f"{relative}: is not a regular file but {_kind(mode)}")
         yield descriptor
     finally:
         os.close(descriptor)
@@ -191,7 +192,18 @@ def _step(held: int, name: str, flags: int, relative: str) -> int:
             raise Refused(f"{relative}: {name} is a symbolic link, and none is followed") from failure
         if failure.errno == errno.ENOTDIR:
             raise FileNotFoundError(errno.ENOENT, f"{name} is not a directory", relative) from failure
-        raise Refused(f"{relative}: is not a regular file") from failure
+        raise Refused(f"{relative}: is not a regular file but {_kind(kind)}") from failure
+
+
+def _kind(mode: int) -> str:
+    kinds = (
+        (stat.S_ISDIR, "a directory"),
+        (stat.S_ISFIFO, "a FIFO"),
+        (stat.S_ISSOCK, "a socket"),
+        (stat.S_ISCHR, "a device"),
+        (stat.S_ISBLK, "a device"),
+    )
+    return next((words for is_one, words in kinds if is_one(mode)), "something else")
 
 
 def _check_relative(path: str) -> None:

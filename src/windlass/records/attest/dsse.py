@@ -12,7 +12,7 @@ from typing import Any, cast
 
 from securesystemslib.dsse import Envelope
 from securesystemslib.exceptions import UnverifiedSignatureError, VerificationError
-from securesystemslib.signer import Signature, SSlibKey
+from securesystemslib.signer import Signature, SSlibKey  # type: ignore[attr-defined]  # public by its documentation, re-exported without a mark
 
 from windlass.errors import Refused
 

@@ -7,6 +7,7 @@ Source: OASIS SARIF 2.1.0 with errata 01; what GitHub asks for beyond it is a ph
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -117,7 +118,7 @@ def _checked(attempt: Attempt, check: Check) -> Trouble:
 
 def _result(trouble: Trouble, rule: int) -> dict[str, Any]:
     location = {"artifactLocation": {"uri": quote(trouble.uri), "uriBaseId": trouble.base}, "region": {"startLine": trouble.line}}
-    known = hashlib.sha256("\0".join((trouble.gate, trouble.rule, trouble.what, trouble.uri)).encode("utf-8", "surrogatepass")).hexdigest()
+    known = hashlib.sha256(json.dumps([trouble.gate, trouble.rule, trouble.what, trouble.uri]).encode()).hexdigest()
     return {
         "ruleId": _rule_id(trouble.rule),
         "ruleIndex": rule,

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from windlass.errors import Refused
 from windlass.records.artifacts import IN_RECORD
 from windlass.records.checks import kinds
 from windlass.records.checks.types import Field, Result, Type
@@ -77,23 +75,14 @@ def _min_file_count(check: Check, given: Given, _reads: Mapping[str, Read]) -> R
     told = {"count": 0, "threshold": fields["min"], "pass": False}
     if found is None:
         return told | {"code": "MISSING_ARTIFACT", "reason": reason}
-    os.close(found)
-    resolved = given.places.resolve(fields["target"])
-    base = (given.places.record if resolved.startswith(IN_RECORD) else given.places.root) / resolved.removeprefix(IN_RECORD)
     try:
-        count = sum(_counts(base / path) for path in paths.expanded(base, fields["glob"]))
-    except Refused as refusal:
-        return told | {"code": "TOO_LARGE", "reason": str(refusal)}
+        count = paths.counted(found, paths.segments(fields["glob"], slug=given.places.slug, artifact_path=given.places.artifact_path))
+    except paths.NotExpanded as refusal:
+        return told | {"code": refusal.code, "reason": str(refusal)}
+    finally:
+        os.close(found)
     told |= {"count": count, "pass": count >= fields["min"]}
     return told if told["pass"] else told | {"code": "VALIDATION_FAILED", "reason": f"{count} files, at least {fields['min']} are needed"}
-
-
-def _counts(path: os.PathLike[str]) -> bool:
-    try:
-        found = os.lstat(path)
-    except OSError:
-        return False
-    return stat.S_ISREG(found.st_mode) and found.st_size > 0
 
 
 def _glob(keys: Keys, name: str) -> str:

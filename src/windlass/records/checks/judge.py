@@ -5,6 +5,7 @@ The verdict is a function of the contract, the bytes and the answers that are ha
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -127,12 +128,12 @@ class _Outputs:
         try:
             resolved = self._given.places.resolve(output.path)
             if paths.is_glob(output.path):
-                base = self._given.places.record if resolved.startswith(IN_RECORD) else self._given.places.root
-                prefix = IN_RECORD if resolved.startswith(IN_RECORD) else ""
-                found = tuple(prefix + path for path in paths.expanded(base, resolved.removeprefix(IN_RECORD)))
+                found = _expanded(self._given.places, output.path, resolved)
                 for path in found:
                     self._plan.want(path, path)
                 return found, None if found else ("MISSING_ARTIFACT", "no file matches")
+        except paths.NotExpanded as refusal:
+            return (), (refusal.code, str(refusal))
         except Refused as refusal:
             return (), ("OUTSIDE_ROOT", str(refusal))
         self._plan.want(resolved, output.path)
@@ -165,6 +166,23 @@ class _Outputs:
         wrong = problem or next((read.problem for place in places if (read := self._plan.reads[place]).problem), None)
         told |= {"pass": wrong is None} | ({} if wrong is None else {"code": wrong[0], "reason": wrong[1]})
         return told | ({"description": output.description} if output.description else {})
+
+
+def _expanded(places: Places, template: str, resolved: str) -> tuple[str, ...]:
+    """All that a glob means, as resolved paths. The run's own record is no output of it, unless the glob names its evidence."""
+    inside = resolved.startswith(IN_RECORD)
+    parts = paths.segments(template, slug=places.slug, artifact_path=places.artifact_path)
+    if inside:  # also by a path from the root, whose first parts lead to the record
+        parts = parts[-len(resolved.removeprefix(IN_RECORD).split("/")) :]
+    held = os.open(places.record if inside else places.root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        found = paths.expanded(held, parts)
+    finally:
+        os.close(held)
+    if inside:
+        return tuple(IN_RECORD + path for path in found)
+    own = os.path.relpath(os.path.abspath(places.record), os.path.abspath(places.root)) + "/"  # noqa: PTH100  # links are not followed
+    return tuple(path for path in found if not path.startswith(own))
 
 
 class _Planned:

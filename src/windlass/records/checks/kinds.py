@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from windlass.records.contracts.problems import Keys
 
 DEPTHS = ("quick", "standard", "deep")
+MOST_SOURCES = 100_000
+"""Distinct sources of one file that are counted."""
 
 
 def _target(keys: Keys, name: str) -> str:
@@ -38,7 +40,7 @@ def _thresholds(keys: Keys, name: str) -> Mapping[str, int]:
     if part is None:
         keys.wrong(name, "is missing: a least number for quick, standard and deep")
         return dict.fromkeys(DEPTHS, 1)
-    found = {depth: part.number(depth, least=1) for depth in DEPTHS}
+    found = {depth: part.number(depth, least=1, most=MOST_SOURCES) for depth in DEPTHS}
     part.end()
     return found
 
@@ -49,7 +51,7 @@ THRESHOLDS = Field(
     read=_thresholds,
     schema={
         "type": "object",
-        "properties": {depth: {"type": "integer", "minimum": 1} for depth in DEPTHS},
+        "properties": {depth: {"type": "integer", "minimum": 1, "maximum": MOST_SOURCES} for depth in DEPTHS},
         "required": list(DEPTHS),
         "additionalProperties": False,
     },

@@ -1,4 +1,4 @@
-"""Patterns of contracts: RE2, so linear in the text, and line by line."""
+"""Patterns of contracts: RE2, so linear in the text, and line by line. A line ends before its newline, or carriage return and newline."""
 
 from __future__ import annotations
 
@@ -8,8 +8,15 @@ from typing import Any
 
 import re2
 
-MAX_LINE = 1024 * 1024
-_ANCHORED = own.compile(r"\\[AzZ]|\(\?[a-zA-Z]*-?[a-zA-Z]*m|\(\?[a-zA-Z]*-[a-zA-Z]*m")
+from windlass.records.checks.lines import Blocks
+
+MAX_PROGRAM = 20_000
+"""Instructions of a compiled pattern: what it may cost for each byte, at the worst."""
+_RETURN, _NEWLINE = own.compile(rb"\r"), 10
+_OF_THE_WHOLE = own.compile(r"\\[AzC]|\(\?[a-zA-Z]*-?[a-zA-Z]*m|\(\?[a-zA-Z]*-[a-zA-Z]*m")
+"""What means the whole text and not a line (or crosses its end): lines are then given one by one."""
+
+_RETURN = own.compile(rb"\r")
 
 
 def problem(pattern: str) -> str | None:
@@ -20,6 +27,8 @@ def problem(pattern: str) -> str | None:
         return f"does not compile under RE2: {_said(failure)}"
     if compiled.search(b""):
         return "matches the empty text, so it is found in every line of every file"
+    if compiled.programsize > MAX_PROGRAM:
+        return f"is too large: {compiled.programsize:,} instructions when compiled, and at most {MAX_PROGRAM:,} are run"
     return None
 
 
@@ -34,60 +43,67 @@ def _compiled(pattern: str) -> Any:
     options.never_nl = True
     options.log_errors = False
     options.max_mem = 32 * 1024 * 1024
-    return re2.compile(f"(?m:{pattern})", options)
+    return re2.compile(f"(?m){pattern}", options)
 
 
 class Lines:
-    """Counts what a pattern matches in lines as they come, without copying them; lives as long as one read."""
+    """Counts what a pattern matches in lines as they come; lives as long as one read."""
 
     def __init__(self, pattern: str) -> None:
         self._pattern = _compiled(pattern)
-        self._one_by_one = bool(_ANCHORED.search(pattern))
-        self._rest = b""
-        self._at = 0
+        self._one_by_one = bool(_OF_THE_WHOLE.search(pattern))
+        self._blocks = Blocks()
         self.count = 0
         self.first: int | None = None
         """Where the first match begins, in bytes from the start of the file."""
-        self.too_long: int | None = None
-        """Where the first line over `MAX_LINE` bytes begins; neither it nor what follows is looked at."""
+
+    @property
+    def too_long(self) -> int | None:
+        """Where the first line that is too long begins; neither it nor what follows is looked at."""
+        return self._blocks.too_long
 
     def take(self, chunk: memoryview, enough: int) -> None:
         """Count in the lines that these bytes complete, up to `enough`."""
-        if self.too_long is not None or self.count >= enough:
+        if self._is_done(enough):
             return
-        owner: object = chunk.obj
-        find = owner if isinstance(owner, bytearray) else bytes(chunk)  # no copy: a chunk is the beginning of its buffer
-        first, last = find.find(b"\n", 0, len(chunk)) + 1, find.rfind(b"\n", 0, len(chunk)) + 1
-        if not last:
-            self._keep(bytes(chunk))
-            return
-        self._keep(bytes(chunk[:first]))
-        if self.too_long is not None:
-            return
-        self._search(self._rest, enough)
-        self._rest = b""
-        self._search(chunk[first:last], enough)
-        self._rest = bytes(chunk[last:])
+        for at, block in self._blocks.take(chunk):
+            if self._is_done(enough):
+                return
+            self._search(at, block, enough)
 
     def last(self, enough: int) -> None:
         """Count in a last line without its newline."""
-        if self.too_long is None:
-            self._search(self._rest, enough)
+        if not self._is_done(enough):
+            for at, line in self._blocks.last():
+                self._search(at, line, enough)
 
-    def _keep(self, part: bytes) -> None:
-        self._rest += part
-        if len(self._rest) > MAX_LINE + 1:
-            self.too_long, self._rest = self._at, b""
+    def _is_done(self, enough: int) -> bool:
+        return self.count >= enough or self.too_long is not None
 
-    def _search(self, block: bytes | memoryview, enough: int) -> None:
-        lines = bytes(block).splitlines(keepends=True) if self._one_by_one else [block]
-        for line in lines:
-            body = line.rstrip(b"\r\n") if isinstance(line, bytes) and self._one_by_one else line
-            if self.count < enough and self._pattern.search(body):
-                for match in self._pattern.finditer(body):
-                    if self.first is None:
-                        self.first = self._at + match.start()
-                    self.count += 1
-                    if self.count >= enough:
-                        break
-            self._at += len(line)
+    def _search(self, at: int, block: memoryview, enough: int) -> None:
+        if not self._one_by_one and not _RETURN.search(block):
+            self._count(at, block, block[:-1] if block and block[-1] == _NEWLINE else block, enough)
+            return
+        content = bytes(block)
+        if not self._one_by_one:
+            self._count(at, memoryview(content), memoryview(content.replace(b"\r\n", b"\n").removesuffix(b"\n").removesuffix(b"\r")), enough)
+            return
+        for line in content.removesuffix(b"\n").split(b"\n"):
+            self._count(at, memoryview(line), memoryview(line.removesuffix(b"\r")), enough)
+            if self.count >= enough:
+                return
+            at += len(line) + 1
+
+    def _count(self, at: int, block: memoryview, text: memoryview, enough: int) -> None:
+        """Count in `text`, which is `block` with plain ends of lines."""
+        if not self._pattern.search(text):
+            return
+        for match in self._pattern.finditer(text):
+            if self.first is None:
+                shown, content = bytes(text), bytes(block)
+                line_start = shown.rfind(b"\n", 0, match.start()) + 1
+                before = content.split(b"\n", shown.count(b"\n", 0, line_start))[:-1]
+                self.first = at + sum(len(line) + 1 for line in before) + match.start() - line_start
+            self.count += 1
+            if self.count >= enough:
+                return

@@ -18,6 +18,12 @@ from windlass.records.artifacts import IN_RECORD, Artifact, Places
 _CHUNK = 1024 * 1024
 _LARGE = 4 * 1024 * 1024
 """Bytes above which hashing in a thread beside the search pays for the thread."""
+MAX_SIZE = 64 * 1024**3
+"""Bytes of a file that is read: a sparse file of a thousand times as much costs its maker nothing."""
+
+
+class _TooLargeError(Exception):
+    """The file has more bytes than are read, or grows while it is read."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +63,8 @@ def read(places: Places, template: str, watchers: Sequence[Watcher], resolved: s
         return _absent(template, resolved, "NOT_A_FILE", "is a directory, not a file")
     except Refused as refusal:
         return _absent(template, resolved, "NOT_A_FILE", str(refusal).partition(": ")[2] or str(refusal))
+    except _TooLargeError:
+        return _absent(template, resolved, "TOO_LARGE", f"is larger than {MAX_SIZE // 1024**3} GiB, and is not read")
     except OSError as failure:
         return _absent(template, resolved, "UNREADABLE", failure.strerror or str(failure))
     found = Artifact(path=template, resolved_path=resolved, sha256=sha256, size=size, exists=True)
@@ -69,6 +77,8 @@ def _absent(template: str, resolved: str, code: str, reason: str) -> Read:
 
 def _digest(descriptor: int, watchers: Sequence[Watcher]) -> tuple[str, int]:
     length = os.fstat(descriptor).st_size
+    if length > MAX_SIZE:
+        raise _TooLargeError
     with _beside() if length > _LARGE and watchers else _inline(min(_CHUNK, length + 1)) as hashing:
         size = 0
         while True:
@@ -81,6 +91,8 @@ def _digest(descriptor: int, watchers: Sequence[Watcher]) -> tuple[str, int]:
             for watcher in watchers:
                 watcher.feed(chunk)
             size += length
+            if size > MAX_SIZE:
+                raise _TooLargeError
 
 
 class _Hashing(Protocol):

@@ -6,11 +6,13 @@ Where a file has no such line, its distinct http and https URLs are counted, wit
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from windlass.records.checks import kinds
+from windlass.records.checks.lines import Blocks
 from windlass.records.checks.types import Result, Type
 
 if TYPE_CHECKING:
@@ -18,10 +20,8 @@ if TYPE_CHECKING:
     from windlass.records.checks.reading import Read
     from windlass.records.contracts.contract import Check
 
-_ENTRY = re.compile(rb"[ \t]{0,3}(?:#{3,6}[ \t]+|(?:[-*+]|\d{1,9}[.)])[ \t]+)\*{0,2}Source\b[^\n]*")
+_ENTRY = re.compile(rb"^[ \t]{0,3}(?:#{3,6}[ \t]+|(?:[-*+]|\d{1,9}[.)])[ \t]+)\*{0,2}Source\b[^\n]*", re.MULTILINE)
 _URL = re.compile(rb"https?://[^\s<>\"'`)\]}|\\^]{1,2048}")
-_MAX_LINE = 1024 * 1024
-_ENOUGH = 1_000_000
 
 
 class Sources:
@@ -29,38 +29,40 @@ class Sources:
 
     def __init__(self, threshold: int, depth: str) -> None:
         self._threshold, self._depth = threshold, depth
-        self._rest = b""
+        self._blocks = Blocks()
         self._entries: set[bytes] = set()
         self._urls: set[bytes] = set()
-        self._too_long = False
 
     def feed(self, chunk: memoryview) -> None:
         """Take the lines that these bytes complete."""
-        block = self._rest + bytes(chunk)
-        end = block.rfind(b"\n") + 1
-        self._rest = block[end:]
-        if len(self._rest) > _MAX_LINE:
-            self._too_long, self._rest = True, b""
-        self._take(block[:end])
+        for _, block in self._blocks.take(chunk):
+            self._take(bytes(block))
 
     def _take(self, block: bytes) -> None:
-        for line in block.split(b"\n"):
-            if _ENTRY.match(line) and len(self._entries) < _ENOUGH:
-                self._entries.add(b" ".join(line.split()).lower())
-        if not self._entries and len(self._urls) < _ENOUGH:
-            self._urls.update(url.rstrip(b".,;:!?").partition(b"#")[0].rstrip(b"/") for url in _URL.findall(block))
+        if b"Source" in block:
+            for line in _ENTRY.findall(block):
+                _add(self._entries, b" ".join(line.split()).lower())
+        if not self._entries and b"http" in block:
+            for url in _URL.findall(block):
+                _add(self._urls, url.rstrip(b".,;:!?").partition(b"#")[0].rstrip(b"/"))
 
     def end(self, found: Read) -> Mapping[str, Any]:
         """The count, held against the threshold of the run's depth."""
         del found
-        self._take(self._rest)
+        for _, line in self._blocks.last():
+            self._take(bytes(line))
         count = len(self._entries) or len(self._urls)
         told = {"count": count, "threshold": self._threshold, "depth": self._depth, "pass": count >= self._threshold}
         if told["pass"]:
             return told
-        if self._too_long:
+        if self._blocks.too_long is not None:
             return told | {"code": "LINE_TOO_LONG", "reason": "a line is longer than 1 MiB, and was not looked at"}
         return told | {"code": "VALIDATION_FAILED", "reason": f"{count} sources, at least {self._threshold} are needed at depth {self._depth}"}
+
+
+def _add(known: set[bytes], text: bytes) -> None:
+    if len(known) < kinds.MOST_SOURCES:  # by digests, so that long lines take no more room than short ones
+        known.add(hashlib.blake2b(text, digest_size=16).digest())
 
 
 def _watch(check: Check, given: Given) -> Sources:

@@ -26,15 +26,10 @@ class Literal:
         """Look at the next bytes, with the end of those before."""
         if self.found:
             return
-        overlap = len(self._wanted) - 1
+        content, overlap = bytes(chunk), len(self._wanted) - 1
+        self.found = self._wanted in content or bool(overlap and self._wanted in self._tail + content[:overlap])
         if overlap:
-            self.found = self._wanted in self._tail + bytes(chunk[:overlap])
-            self._tail = (self._tail + bytes(chunk[-overlap:]))[-overlap:]
-        owner = chunk.obj
-        if not self.found and isinstance(owner, bytearray) and chunk.contiguous:
-            self.found = owner.find(self._wanted, 0, len(chunk)) >= 0  # no copy: a chunk is the beginning of its buffer
-        elif not self.found:
-            self.found = self._wanted in bytes(chunk)
+            self._tail = (self._tail + content[-overlap:])[-overlap:]
 
 
 class ContainsText(Literal):
@@ -144,7 +139,7 @@ TYPES: dict[str, Type] = {
         watch=lambda check, _given: Matches(check.fields["pattern"], 1),
     ),
     "min_regex_count": Type(
-        fields={"target": kinds.TARGET, "pattern": kinds.TEXT, "min": kinds.number(least=1)},
+        fields={"target": kinds.TARGET, "pattern": kinds.TEXT, "min": kinds.number(least=1, most=1_000_000)},
         words=lambda fields, target: f"{target} has at least {fields['min']} matches of {fields['pattern']!r}",
         problems=kinds.pattern_problems,
         watch=lambda check, _given: Matches(check.fields["pattern"], check.fields["min"]),

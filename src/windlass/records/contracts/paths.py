@@ -87,9 +87,8 @@ def counted(held: int, parts: Sequence[str]) -> int:
 
 
 def _matches(held: int, parts: Sequence[str]) -> Iterator[tuple[str, os.stat_result]]:
-    looked, matched = 0, 0
-    for path, found in _Walk(parts).beneath(held, "", frozenset({0}), 0):
-        looked += 1
+    matched = 0
+    for looked, (path, found) in enumerate(_Walk(parts).beneath(held, "", frozenset({0}), 0), 1):
         if looked > MAX_LOOKED_AT:
             raise NotExpanded("TOO_LARGE", f"{'/'.join(parts)}: more than {MAX_LOOKED_AT:,} names would have to be looked at")
         if found is not None:
@@ -171,7 +170,7 @@ class _Walk:
 
 
 def _check_name(path: str) -> None:
-    if "\\" in path or not path.isprintable() and any("\ud800" <= character <= "\udfff" for character in path):
+    if "\\" in path or any("\ud800" <= character <= "\udfff" for character in path):
         raise NotExpanded("UNREADABLE", f"{path.encode('utf-8', 'backslashreplace').decode()}: no record can hold this name")
 
 
