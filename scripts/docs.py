@@ -1,7 +1,8 @@
 """Writes the generated pages of docs/reference from the source: `python scripts/docs.py`; with `--check` it only says which are stale.
 
-commands.md comes from click, settings.md from `windlass.settings.ALL`, agents.md from the agents' own models. Whoever changes one
-of these runs this program and commits the page with it; `tests/unit/test_docs.py` fails otherwise.
+commands.md comes from click, settings.md from `windlass.settings.ALL`, agents.md from the agents' own models, the schemas from the
+table of types that reads contracts and workflows. Whoever changes one of these runs this program and commits the page with it;
+`tests/unit/test_docs.py` fails otherwise.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import click
 from windlass import cli, settings
 from windlass.agents import catalogue
 from windlass.agents.agent import Agent
+from windlass.records.contracts import schemas
 
 ROOT = Path(__file__).resolve().parent.parent
 REFERENCE = ROOT / "docs/reference"
@@ -39,6 +41,7 @@ def main() -> int:
             print(f"{asked.directory / name} is stale; run: .venv/bin/python scripts/docs.py")
             print("\n".join(list(difference(asked.directory / name, content))[:20]))
         else:
+            (asked.directory / name).parent.mkdir(exist_ok=True)
             (asked.directory / name).write_text(content, "utf-8")
             print(f"wrote {asked.directory / name}")
     return 1 if found and asked.check else 0
@@ -50,9 +53,10 @@ def stale(directory: Path) -> dict[str, str]:
 
 
 def pages() -> dict[str, str]:
-    """Every generated page: file name → content."""
+    """Every generated page and schema: file name → content."""
     makers: Mapping[str, Callable[[], Iterator[str]]] = {"commands.md": commands, "settings.md": variables, "agents.md": agents}
-    return {name: "\n".join([NOTE, "", *make()]).rstrip() + "\n" for name, make in makers.items()}
+    found = {name: "\n".join([NOTE, "", *make()]).rstrip() + "\n" for name, make in makers.items()}
+    return found | {f"schemas/{name}": json.dumps(schema, indent=2) + "\n" for name, schema in schemas.documents().items()}
 
 
 def difference(path: Path, content: str) -> Iterator[str]:

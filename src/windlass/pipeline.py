@@ -6,8 +6,6 @@ hold stops the pipeline there. A screen that includes nothing is a clean end, wi
 
 from __future__ import annotations
 
-import asyncio
-import shutil
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -19,27 +17,26 @@ import orjson
 from windlass import __version__
 from windlass.agents import bibliography, stage2_checks, text
 from windlass.errors import AgentError, GivenUp, Refused, Unavailable, WindlassError
-from windlass.infra import files, git, http, instants
-from windlass.infra.completion import see_through
+from windlass.gates import recorded, tasks
+from windlass.gates.recorded import CLOSED, WINDOW
+from windlass.infra import files, git
 from windlass.model import Mode, RiskTier
-from windlass.premises import STORE, Needs, Premises
-from windlass.records import verify as verifying
+from windlass.premises import Needs, Premises
+from windlass.records.artifacts import Artifact
 from windlass.records.events import GateName
 from windlass.records.report import Report
 from windlass.records.run import RunRecord
 
-WINDOW, REVIEW, SCREEN, EXTRACT, SYNTHESIZE, CLOSED = "WINDOW", "REVIEW", "SCREEN", "EXTRACT", "SYNTHESIZE", "CLOSED"
+REVIEW, SCREEN, EXTRACT, SYNTHESIZE = "REVIEW", "SCREEN", "EXTRACT", "SYNTHESIZE"
 _TITLES = {
-    WINDOW: "Services are open and ready",
+    WINDOW: recorded.TITLES[WINDOW],
     REVIEW: "Literature review",
     SCREEN: "Screen",
     EXTRACT: "Extraction",
     SYNTHESIZE: "Synthesis",
-    CLOSED: "Services are observed stopped",
+    CLOSED: recorded.TITLES[CLOSED],
 }
 _TASKS = {REVIEW: "STAGE_2_LITERATURE_REVIEW", SCREEN: "STAGE2_SCREEN", EXTRACT: "STAGE2_EXTRACT", SYNTHESIZE: "STAGE2_SYNTHESIZE"}
-EXECUTE_PATH = "/api/ai/router/execute"
-_MAX_BODY = 64 * 1024 * 1024
 _QUESTION_WORDS = 8
 _MOST_PAPERS = 200
 """A review hands over at most this many papers (the task's own limit)."""
@@ -108,96 +105,78 @@ def asked_by(papers: Sequence[Record]) -> str:
 async def stage2(request: Request, tell: Callable[[Step], None]) -> Outcome:
     """Run the pipeline and leave a record of it. Raises Refused before anything was started; what was opened is closed, whatever happens."""
     premises = Premises(request.needs) if request.needs else None
-    try:
-        run = _Run(request, premises, tell)
-    except BaseException:
-        if premises:
-            premises.abandon()
-        raise
-    with run.record:
-        try:
-            await run.through()
-        except asyncio.CancelledError:
-            run.fail_running("interrupted")
-            run.record.complete("CANCELED")
-            raise
-        return run.end()
+    with recorded.beginning(request.out, premises):
+        steps = _Steps(request, premises, tell)
+    run = recorded.Recorded(steps.record, premises, evidence=steps.evidence, told=steps.recordable)
+    return steps.end(await run.through(steps.through))
 
 
-class _Run:
-    """One run of the pipeline. Lives as long as the run."""
+class _Steps:
+    """The four tasks of one run, and the checks between them. Lives as long as the run."""
 
     def __init__(self, request: Request, premises: Premises | None, tell: Callable[[Step], None]) -> None:
         self._request = request
         self._premises = premises
         self._tell = tell
-        self._failure: str | None = None
         self._prisma: Mapping[str, Any] | None = None
         self._section: str | None = None
         self._noted = ""
         """What a person should know of the task that ended last, beside its check."""
-        gates = [gate for gate in _TITLES if premises or gate not in {WINDOW, CLOSED}]
-        try:
-            self.record = RunRecord.create(
-                request.out,
-                root=request.out,
-                workflow="stage2",
-                slug="stage2",
-                gates=[GateName(gate=gate, name=_TITLES[gate]) for gate in gates],
-                version=__version__,
-                prompt=request.question,
-                git_commit=git.head_commit(Path.cwd()),
-            )
-        except OSError as failure:
-            raise Refused(f"--out {request.out}: can't hold a run: {failure.strerror}") from failure
+        self._open_to_all = request.risk_tier == "NON_SENSITIVE"
+        """Whether what is asked and answered may stand in a record, which gets committed."""
+        self.record = RunRecord.create(
+            request.out,
+            root=request.out,
+            workflow="stage2",
+            slug="stage2",
+            gates=[GateName(gate=gate, name=name) for gate, name in _TITLES.items() if premises or gate not in {WINDOW, CLOSED}],
+            version=__version__,
+            prompt=request.question if self._open_to_all else None,
+            git_commit=git.head_commit(Path.cwd()),
+        )
+        if not self._open_to_all:
+            files.replace(self.record.logs_directory / "question.txt", f"{request.question}\n".encode())
 
-    async def through(self) -> None:
-        """Open, four steps, close."""
-        try:
-            await self._open()
-            await self._steps()
-        except WindlassError as failure:
-            self._failure = str(failure)
-            self.fail_running(str(failure))
-        finally:
-            if self._premises and self._premises.held:
-                await see_through(self._close(self._premises))
-
-    def end(self) -> Outcome:
-        """Seal and verify the record."""
-        passed = all(gate.status == "PASS" for gate in self.record.run.gates.values())
-        self.record.complete("PASSED" if passed else "FAILED")
-        report = verifying.verify(self.record.directory, head=self.record.head)
+    def end(self, ended: recorded.Ended) -> Outcome:
+        """How the run ended."""
         return Outcome(
             run_id=self.record.run_id,
             directory=self.record.directory,
-            passed=passed and report.verdict == "intact",
+            passed=ended.passed,
             prisma=self._prisma,
             section=self._section,
-            failure=self._failure,
-            report=report,
+            failure=ended.failure,
+            report=ended.report,
         )
 
-    def fail_running(self, reason: str) -> None:
-        """Every attempt that still runs has failed, for this reason."""
-        for attempt in list(self.record.run.running):
-            self.record.gate_finished(attempt.gate, "FAIL", validations=[], artifacts=self._evidence(attempt.gate), failure_reason=reason)
+    def recordable(self, failure: WindlassError) -> str:
+        """A failure as the record may hold it: what can repeat an agent's words stays in the logs where these may not be told."""
+        if self._open_to_all:
+            return str(failure)
+        code = f"{failure.code}; " if isinstance(failure, tasks.TaskFailed) else ""
+        return str(failure) if isinstance(failure, Unavailable) else f"{code}{_PROTECTED}"
+
+    async def through(self) -> None:
+        """The four steps; raises GivenUp for a check that does not hold, and what a task raises."""
+        try:
+            await self._steps()
+        except WindlassError as failure:
+            if not self._open_to_all:
+                files.replace(self.record.logs_directory / "failure.txt", f"{failure}\n".encode())
+            raise
 
     async def _steps(self) -> None:
         papers, question = list(self._request.papers), self._request.question
         reviewed = await self._task(REVIEW, {"research_question": question, "corpus": papers, "max_results": min(len(papers), _MOST_PAPERS)})
-        places = stage2_checks.positions(reviewed["papers"], papers)
-        handed = [papers[place] for place in places or ()]
-        strange = None if places is not None else "the review lists a paper that is not in the corpus"
-        self._judge(REVIEW, strange or stage2_checks.after_review(reviewed), f"{len(handed)} of {len(papers)} papers")
+        places, strange = _places(reviewed, papers)
+        handed = [papers[place] for place in places]
+        self._judge(REVIEW, strange, f"{len(handed)} of {len(papers)} papers")
 
         screened = await self._task(SCREEN, {"papers": handed, "criteria": dict(self._request.criteria)})
         self._prisma = screened.get("prisma")
         self._judge(SCREEN, stage2_checks.after_screen(handed, screened), _flow(screened.get("prisma")))
-        if stage2_checks.clean_end(screened) is not None:
-            for gate in (EXTRACT, SYNTHESIZE):
-                self.record.gate_started(gate, "windlass")
-                self._judge(gate, None, "nothing was included: a clean end")
+        if not screened["included"]:
+            self._end_cleanly(handed, screened)
             return
 
         included = [handed[place] for place in screened["included"]]
@@ -211,40 +190,37 @@ class _Run:
         self._section = synthesized["section"]["markdown"]
         files.replace(self.record.logs_directory / "section.md", self._section.encode())
 
-    async def _task(self, gate: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """The outputs of one task; raises GivenUp for a refusal of the agent's, Unavailable where nobody answers."""
-        task_type = _TASKS[gate]
-        self.record.gate_started(gate, task_type)
-        url, token = (self._premises.core.url, self._premises.token) if self._premises else (self._request.orchestrator_url, self._request.token)
-        body = {
-            "request_id": f"{self.record.run_id}-{gate}",
-            "task_type": task_type,
-            "mode": self._request.mode,
-            "risk_tier": self._request.risk_tier,
-        }
-        headers = {"Authorization": f"Bearer {token}", "X-Correlation-ID": f"{self.record.run_id}-{gate}"}
-        async with http.session() as client:
-            answer = await http.call(
-                client,
-                "POST",
-                url + EXECUTE_PATH,
-                body=orjson.dumps({**body, "inputs": inputs, "budgets": {"timeout_ms": int(self._request.timeout_s * 1000)}}),
-                headers=headers,
-                timeout_s=self._request.timeout_s + 5,
-                cap=_MAX_BODY,
-            )
-        result = _result(task_type, answer)
-        self._keep(gate, {"task_type": task_type, "result": result})
-        if result.get("status") not in {"ok", "degraded"} or not isinstance(result.get("outputs"), dict):
-            error = result.get("error") or {}
-            raise GivenUp(f"{task_type}: {error.get('code', result.get('status'))}: {error.get('message', 'no outputs')}")
-        self._noted = f"   (degraded: {(result.get('warnings') or [''])[0]!s})" if result["status"] == "degraded" else ""
-        outputs: dict[str, Any] = result["outputs"]
-        return outputs
+    def _end_cleanly(self, handed: Sequence[Record], screened: Mapping[str, Any]) -> None:
+        """Two gates pass without a task, because there is nothing to hand over: that is checked, on the screen's answer as it was kept."""
+        for gate in (EXTRACT, SYNTHESIZE):
+            self.record.gate_started(gate, "windlass")
+            kept = orjson.loads(self._answer(SCREEN).read_bytes())["result"]["outputs"]
+            reason = nothing_to_hand_over(handed, kept) if kept == screened else "the screen's answer is not the one that was kept"
+            self._judge(gate, reason, f"all {len(handed)} papers are excluded or duplicates: a clean end", evidence_of=SCREEN)
 
-    def _judge(self, gate: str, reason: str | None, said: str) -> None:
-        check = {"type": "hand_over", "name": gate.lower(), "pass": reason is None, "said": reason or said}
-        self.record.gate_finished(gate, "FAIL" if reason else "PASS", validations=[check], artifacts=self._evidence(gate), failure_reason=reason)
+    async def _task(self, gate: str, inputs: Mapping[str, Any]) -> dict[str, Any]:
+        """The outputs of one task; raises TaskFailed for a refusal of the agent's, Unavailable where nobody answers."""
+        task_type = _TASKS[gate]
+        self.record.gate_started(gate, task_type, executor="agent")
+        url, token = (self._premises.core.url, self._premises.token) if self._premises else (self._request.orchestrator_url, self._request.token)
+        task = tasks.Task(
+            request_id=f"{self.record.run_id}-{gate}",
+            task_type=task_type,
+            mode=self._request.mode,
+            risk_tier=self._request.risk_tier,
+            inputs=inputs,
+            timeout_s=self._request.timeout_s,
+        )
+        answered = await tasks.execute(url, token, task)
+        self._keep(gate, {"task_type": task_type, "result": answered.result})
+        self._noted = f"   ({answered.note})" if answered.note else ""
+        return answered.outputs
+
+    def _judge(self, gate: str, reason: str | None, said: str, *, evidence_of: str | None = None) -> None:
+        told = reason if self._open_to_all or reason is None else _PROTECTED
+        check = {"type": "hand_over", "name": gate.lower(), "pass": reason is None, "said": told or said}
+        artifacts = self.evidence(evidence_of or gate)
+        self.record.gate_finished(gate, "FAIL" if reason else "PASS", validations=[check], artifacts=artifacts, failure_reason=told)
         self._tell(Step(gate=gate, passed=reason is None, said=(reason or said) + self._noted))
         if reason:
             raise GivenUp(f"{_TITLES[gate]}: {reason}")
@@ -254,50 +230,42 @@ class _Run:
         path.parent.mkdir(exist_ok=True)
         files.replace(path, orjson.dumps(answer, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
-    def _evidence(self, gate: str) -> list[Any]:
+    def evidence(self, gate: str) -> list[Artifact]:
+        """What a task answered, where it did."""
         path = self._answer(gate)
         return [self.record.artifact(path)] if path.exists() else []
 
     def _answer(self, gate: str) -> Path:
         """Where a task's answer is kept: in the record, unless it may hold what must not be committed; the record has its hash in any case."""
-        open_to_all = self._request.risk_tier == "NON_SENSITIVE"
-        return (self.record.evidence_directory if open_to_all else self.record.logs_directory / "answers") / f"{gate.lower()}.json"
-
-    async def _open(self) -> None:
-        if self._premises is None:
-            return
-        self.record.gate_started(WINDOW, "windlass")
-        held = await self._premises.open(self.record.logs_directory, lambda _: None)
-        for window in held:
-            self.record.window_opened(window.window_id, window.services, instants.stamp(window.deadline))
-        ready = [{"type": "service_ready", "service": name, "pass": True} for window in held for name in window.services]
-        self.record.gate_finished(WINDOW, "PASS", validations=ready, window_id=held[-1].window_id)
-
-    async def _close(self, premises: Premises) -> None:
-        try:
-            self.record.gate_started(CLOSED, "windlass")
-        finally:
-            found = await premises.close()
-        for window, closed in found.closed:
-            self.record.window_closed(window.window_id, window.services, state=closed.state, reason=closed.reason)
-        reason = "; ".join(found.left) or None
-        self.record.gate_finished(CLOSED, "FAIL" if reason else "PASS", validations=found.checks, failure_reason=reason)
-        self._failure = self._failure or found.complaint or reason
-        shutil.rmtree(self.record.logs_directory / STORE, ignore_errors=True)
+        return (self.record.evidence_directory if self._open_to_all else self.record.logs_directory / "answers") / f"{gate.lower()}.json"
 
 
-def _result(task_type: str, answer: http.Answer) -> dict[str, Any]:
-    if answer.fault:
-        raise Unavailable(f"{task_type}: the orchestrator did not answer: {answer.detail}")
+_PROTECTED = "the reason may repeat protected text: it stands in the run's logs"
+
+
+def _places(reviewed: Mapping[str, Any], papers: Sequence[Record]) -> tuple[list[int], str | None]:
+    """Where the papers that the review lists stand in the corpus, and why they can't be handed over."""
+    reason = stage2_checks.after_review(reviewed)
+    if reason:
+        return [], reason
     try:
-        fields = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:
-        fields = None
-    if answer.status != 200 or not isinstance(fields, dict) or not isinstance(fields.get("result"), dict):
-        said = fields.get("message") or fields.get("code") if isinstance(fields, dict) else ""
-        raise GivenUp(f"{task_type}: HTTP {answer.status}: {said or 'no result'}")
-    result: dict[str, Any] = fields["result"]
-    return result
+        places = stage2_checks.positions(reviewed["papers"], papers)
+    except (AttributeError, TypeError) as odd:
+        return [], f"the outputs do not have their shape: {odd!r}"
+    return (places, None) if places is not None else ([], "the review lists a paper that is not in the corpus")
+
+
+def nothing_to_hand_over(handed: Sequence[Record], screened: Mapping[str, Any]) -> str | None:
+    """None where a screen left nothing of the papers that it was handed, each with its fate; else why that is no clean end. Pure."""
+    reason = stage2_checks.after_screen(handed, screened)
+    if reason:
+        return reason
+    counts = stage2_checks.clean_end(screened)
+    if counts is None:
+        return f"{len(screened['included'])} papers are included, and nobody extracted them"
+    if counts["included"] or counts["excluded"] + counts["duplicates"] != len(handed):
+        return f"{counts['excluded']} excluded and {counts['duplicates']} duplicates are not the {len(handed)} papers that were handed over"
+    return None
 
 
 def _flow(prisma: Any) -> str:

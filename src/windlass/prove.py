@@ -6,45 +6,34 @@ started or stopped. State lies inside the run's folder: runs do not meet.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import secrets
-import shutil
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from importlib import resources
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-import orjson
-
 from windlass import __version__
-from windlass.errors import GivenUp, Refused, WindlassError
+from windlass.errors import GivenUp
+from windlass.gates import recorded, sweep_contracts
+from windlass.gates.recorded import CLOSED, WINDOW
+from windlass.gates.standing import Closing
 from windlass.infra import git, instants
-from windlass.infra.completion import see_through
-from windlass.premises import CORE, FLEET, STORE, Needs, Premises, Up
-from windlass.records import verify as verifying
-from windlass.records.artifacts import Places
+from windlass.premises import CORE, FLEET, Needs, Premises, Up
+from windlass.records import workflows
+from windlass.records.artifacts import Artifact, Places
 from windlass.records.checks import judge as judging
 from windlass.records.contracts import contract as contracts
+from windlass.records.contracts import finding
 from windlass.records.events import Contract, GateName
 from windlass.records.report import Report
 from windlass.records.run import RunRecord
+from windlass.records.workflows import WorkflowGate
 from windlass.sweep import again, conduct, plan, probes, stages
 from windlass.sweep.run import Access, OnMoment, Stage
 
-WORKFLOW = "prove"
-WINDOW, DISPATCH, EXECUTION, PROOF, CLOSED = "WINDOW", "DISPATCH", "EXECUTION", "PROOF", "CLOSED"
-_WORKFLOW_FILE = resources.files("windlass.records") / "shipped" / "workflows" / "prove.json"
-_RUNGS = {DISPATCH: "dispatched", EXECUTION: "responded", PROOF: "executed"}
-_TITLES = {
-    WINDOW: "Services are open and ready",
-    DISPATCH: "Every task type is dispatched",
-    EXECUTION: "Every agent responds",
-    PROOF: "Every agent executes",
-    CLOSED: "Services are observed stopped",
-}
+DISPATCH, EXECUTION, PROOF = "DISPATCH", "EXECUTION", "PROOF"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,126 +86,90 @@ async def prove(request: Request, tell: Tell, on_moment: OnMoment) -> Outcome:
     Cancelled, it closes, records the run as CANCELED and is cancelled.
     """
     premises = Premises(request.needs)
-    try:
+    with recorded.beginning(request.out, premises):
         story = _Story(request, premises, tell, on_moment)
-        record = story.begin()
-    except BaseException:
-        premises.abandon()
-        raise
-    with record:
-        try:
-            await story.open_sweep_close()
-            return story.end()
-        except asyncio.CancelledError:
-            story.fail_running_gates("interrupted")
-            record.complete("CANCELED")
-            raise
-        except OSError as failure:
-            raise story.unwritable(failure) from failure
-        except Exception:
-            story.fail_running_gates("a bug in Windlass ended the run")
-            record.complete("FAILED")
-            raise
+        run = recorded.Recorded(story.begin(), premises, evidence=story.evidence)
+    ended = await run.through(story.sweep_and_judge, on_up=story.up, on_closed=story.closed, leave_open=story.is_left_open)
+    return story.end(ended)
 
 
 class _Story:
-    """One run of `windlass prove`, from its record's first entry to its last. Lives as long as the run."""
+    """One run of `windlass prove`: what is told of it, and the sweep between its opening and its closing. Lives as long as the run."""
 
     def __init__(self, request: Request, premises: Premises, tell: Tell, on_moment: OnMoment) -> None:
         self.request = request
         self._premises = premises
         self._tell = tell
         self._on_moment = on_moment
-        probe_for = probes.finder(allow_code=request.allow_probe_code)
+        self._probe_for = probes.finder(allow_code=request.allow_probe_code)
         sweep_id, nonce = f"sweep_{instants.compact_ms(instants.now())}_{secrets.token_hex(8)}", os.urandom(16).hex()
-        self._planned = plan.plan(premises.fleet, request.terms, sweep_id=sweep_id, nonce=nonce, probe_for=probe_for)
+        self._planned = plan.plan(premises.fleet, request.terms, sweep_id=sweep_id, nonce=nonce, probe_for=self._probe_for)
         self._sweep: dict[str, Any] | None = None
-        self._failure: str | None = None
         self._record: RunRecord
+        self._gates: dict[str, WorkflowGate]
 
     def begin(self) -> RunRecord:
         """Start the record. Everything that can be refused is refused by now."""
-        gates = [gate for gate in _TITLES if gate != CLOSED or not self.request.keep_open]
-        try:
-            if not str(self.request.out.absolute()).isprintable():
-                raise Refused(f"--out {str(self.request.out.absolute())!r}: a record names its directory, and can't name one with such characters")
-            self._record = RunRecord.create(
-                self.request.out,
-                root=self.request.out,
-                workflow=WORKFLOW,
-                slug=WORKFLOW,
-                gates=[GateName(gate=gate, name=_TITLES[gate]) for gate in gates],
-                version=__version__,
-                git_commit=git.head_commit(Path.cwd()),
-                workflow_content=_WORKFLOW_FILE.read_bytes(),
-            )
-        except OSError as failure:
-            raise Refused(f"--out {self.request.out}: can't hold a run: {failure.strerror}") from failure
+        workflow = workflows.read(*_shipped_workflow())
+        gates = [gate for gate in workflow.gates if gate.gate != CLOSED or not self.request.keep_open]
+        self._gates = {gate.gate: gate for gate in gates}
+        self._record = RunRecord.create(
+            self.request.out,
+            root=self.request.out,
+            workflow=workflow.name,
+            slug=workflow.name,
+            gates=[GateName(gate=gate.gate, name=gate.name) for gate in gates],
+            version=__version__,
+            git_commit=git.head_commit(Path.cwd()),
+            workflow_content=workflow.content,
+        )
         fleet = self._premises.fleet
         facts = {"run_id": self._record.run_id, "fleet": fleet.name, "agents": len(fleet.agents), "task_types": len(fleet.tasks)}
-        self._say("begin", time.perf_counter(), facts | {"reference": self.request.needs.fleet_file is None})
+        self._say("begin", 0.0, facts | {"reference": self.request.needs.fleet_file is None})
         return self._record
 
-    async def open_sweep_close(self) -> None:
-        """The three acts. What fails on the way is recorded; nothing that was opened stays open, unless it was asked to."""
-        try:
-            await self._open()
-            await self._sweep_and_judge()
-        except WindlassError as failure:
-            self._failure = str(failure)
-            self.fail_running_gates(str(failure))
-        finally:
-            if self._premises.held and not (self.request.keep_open and self._sweep is not None):
-                await see_through(self._close())
-            elif self._premises.held:
-                self._leave_open()
-
-    def end(self) -> Outcome:
-        """Seal the record, and verify it as a stranger would, against the head that only this process knows."""
-        gates_passed = all(gate.status == "PASS" for gate in self._record.run.gates.values())
-        self._record.complete("PASSED" if gates_passed else "FAILED")
-        began = time.perf_counter()
-        report = verifying.verify(self._record.directory, head=self._record.head)
-        self._say(
-            "verify",
-            began,
-            {"verdict": report.verdict, "entries": report.entries, "head": report.head, "problems": [str(one) for one in report.problems]},
-        )
+    def end(self, ended: recorded.Ended) -> Outcome:
+        """Say how the record was found, and how the run ended."""
+        report = ended.report
+        facts = {"verdict": report.verdict, "entries": report.entries, "head": report.head, "problems": [str(one) for one in report.problems]}
+        self._say("verify", ended.elapsed_s, facts)
         return Outcome(
             run_id=self._record.run_id,
             directory=self._record.directory,
-            passed=gates_passed and report.verdict == "intact",
+            passed=ended.passed,
             sweep=self._sweep,
             report=report,
-            failure=self._failure,
+            failure=ended.failure,
         )
 
-    def unwritable(self, failure: OSError) -> GivenUp:
-        """What to say when the record can't be written any more; what was open is closed by then."""
-        reason = f"the record in {self._record.directory} can't be written: {failure.strerror or failure}"
-        return GivenUp(f"{reason}; {self._failure}" if self._failure else reason)
+    def evidence(self, gate: str) -> list[Artifact]:
+        """What a gate that fails before it could be judged has to show: what there is of the sweep."""
+        return self._record.evidence("sweep") if gate != WINDOW else []
 
-    def fail_running_gates(self, reason: str) -> None:
-        """Every attempt that still runs has failed, for this reason; what evidence there is belongs to it."""
-        reason = reason.replace(f"{self._record.directory}/", "")  # a record holds no path of this machine
-        for attempt in list(self._record.run.running):
-            evidence = self._record.evidence("sweep") if attempt.gate != WINDOW else []
-            self._record.gate_finished(attempt.gate, "FAIL", validations=[], artifacts=evidence, failure_reason=reason)
-
-    async def _open(self) -> None:
-        """Open the premises; the gate is theirs."""
-        self._record.gate_started(WINDOW, "windlass")
-        held = await self._premises.open(self._record.logs_directory, self._up)
-        for window in held:
-            self._record.window_opened(window.window_id, window.services, instants.stamp(window.deadline))
-        ready = [{"type": "service_ready", "service": name, "pass": True} for window in held for name in window.services]
-        self._record.gate_finished(WINDOW, "PASS", validations=ready, window_id=held[-1].window_id)
-
-    def _up(self, up: Up) -> None:
+    def up(self, up: Up) -> None:
+        """A service is ready."""
         facts = {"service": up.service, "agents": len(self._premises.fleet.agents), "deadline": f"{up.window.deadline:%H:%M:%S}Z"}
-        self._tell(Chapter(name="core" if up.service == CORE else "open", elapsed_s=up.elapsed_s, facts=facts))
+        self._say("core" if up.service == CORE else "open", up.elapsed_s, facts)
 
-    async def _sweep_and_judge(self) -> None:
+    def closed(self, elapsed_s: float, closing: Closing) -> None:
+        """Everything was closed, or is told of."""
+        services = [name for window in self._premises.held for name in window.services]
+        self._say("close", elapsed_s, {"services": services, "left": closing.left})
+
+    def is_left_open(self) -> bool:
+        """Whether the services stay open, as they do where that was asked for and the sweep came to its end; the record says so."""
+        if not self.request.keep_open or self._sweep is None:
+            return False
+        details = {
+            "deadline": instants.stamp(max(window.deadline for window in self._premises.held)),
+            "urls": {CORE: self._premises.core.url, FLEET: self._premises.agents.url if self._premises.agents else None},
+            "directories": [str(window.state_dir) for window in self._premises.held],
+        }
+        self._record.event("KEPT_OPEN", "the services stay open until their deadline", details={"deadline": details["deadline"]})
+        self._say("kept open", 0.0, details)
+        return True
+
+    async def sweep_and_judge(self) -> None:
         """Sweep the fleet; the three gates are the sweep's, and their evidence is its evidence."""
         planned = self._planned
         access = Access(
@@ -232,7 +185,7 @@ class _Story:
         for gate in (DISPATCH, EXECUTION, PROOF):
             self._judge(gate, sweep)
         self._sweep = sweep
-        self._say("sweep", began, {"sweep": sweep, "by": sorted({cell.by for cell in planned.cells})})
+        self._say("sweep", time.perf_counter() - began, {"sweep": sweep, "by": sorted({cell.by for cell in planned.cells})})
 
     def _next_gate(self, stage: Stage) -> None:
         """The gate of the next stage begins when every cell has left the one before."""
@@ -246,19 +199,20 @@ class _Story:
         self._record.gate_started(gate, "windlass", contract=Contract(sha256=contract.sha256, version=contract.version), executor="sweep")
 
     def _contract(self, gate: str) -> contracts.Contract:
-        check = {"type": "sweep", "target": "{record}/evidence/sweep", "fleet": self._premises.fleet.name, "rung": _RUNGS[gate]}
-        content = orjson.dumps({"schema_version": 1, "gate": gate, "name": _TITLES[gate], "validations": [check]}, option=orjson.OPT_INDENT_2)
-        return contracts.read(content, f"{gate}.contract.json")
+        """The contract that the workflow's gate means, for the fleet that is proved."""
+        asked = self._gates[gate]
+        options = {**asked.executor.options, "fleet": self._premises.fleet.name}
+        of_fleet = replace(asked, executor=replace(asked.executor, options=options))
+        return contracts.read(sweep_contracts.rendered(None, "", of_fleet, sweep_contracts.TARGET), f"{gate}.contract.json")
 
     def _held_to_contract(self, gate: str) -> judging.Judgement:
         """The contract's verdict, from the rows as they lie there, judged again from the stored bytes."""
-        find = probes.finder(allow_code=self.request.allow_probe_code)
         given = judging.Given(
-            places=Places(root=self.request.out.absolute(), record=self._record.record_directory, slug=WORKFLOW, artifact_path="."),
+            places=Places(root=self.request.out.absolute(), record=self._record.record_directory, slug="prove", artifact_path="."),
             depth="standard",
             seed=self._record.run_id,
             agent="windlass",
-            sweep=lambda directory: again.judged(directory, None, find, show=self._place().show),
+            sweep=lambda directory: again.judged(directory, None, self._probe_for, show=self._place().show),
         )
         return judging.judge(self._contract(gate), given)
 
@@ -287,42 +241,12 @@ class _Story:
             git_commit=self._record.run.started.git_commit,
         )
 
-    async def _close(self) -> None:
-        """Close the premises, also where nothing can be written any more."""
-        began = time.perf_counter()
-        try:
-            self._record.gate_started(CLOSED, "windlass")
-        finally:
-            found = await self._premises.close()
-        for window, closed in found.closed:
-            self._record.window_closed(window.window_id, window.services, state=closed.state, reason=closed.reason)
-        audits = self._keep_audits()
-        reason = "; ".join(found.left) or None
-        self._record.gate_finished(CLOSED, "FAIL" if reason else "PASS", validations=found.checks, artifacts=audits, failure_reason=reason)
-        shutil.rmtree(self._record.logs_directory / STORE, ignore_errors=True)
-        self._failure = self._failure or found.complaint or reason
-        services = [name for window in self._premises.held for name in window.services]
-        self._say("close", began, {"services": services, "left": found.left})
+    def _say(self, name: ChapterName, elapsed_s: float, facts: Mapping[str, Any]) -> None:
+        self._tell(Chapter(name=name, elapsed_s=elapsed_s, facts=facts))
 
-    def _leave_open(self) -> None:
-        details = {
-            "deadline": instants.stamp(max(window.deadline for window in self._premises.held)),
-            "urls": {CORE: self._premises.core.url, FLEET: self._premises.agents.url if self._premises.agents else None},
-            "directories": [str(window.state_dir) for window in self._premises.held],
-        }
-        self._record.event("KEPT_OPEN", "the services stay open until their deadline", details={"deadline": details["deadline"]})
-        self._say("kept open", time.perf_counter(), details)
 
-    def _keep_audits(self) -> list[Any]:
-        """The chained audits of dispatch and windows become evidence, now that nobody writes them any more."""
-        kept = [(self._record.logs_directory / "orchestrator_audit.jsonl", "dispatch_audit.jsonl")]
-        kept += [(window.state_dir / "audit.jsonl", f"window_audit_{window.state_dir.name}.jsonl") for window in self._premises.held]
-        for source, name in kept:
-            if source.exists():
-                shutil.copyfile(source, self._record.evidence_directory / name)
-        return [
-            self._record.artifact(self._record.evidence_directory / name) for _, name in kept if (self._record.evidence_directory / name).exists()
-        ]
-
-    def _say(self, name: ChapterName, began: float, facts: Mapping[str, Any]) -> None:
-        self._tell(Chapter(name=name, elapsed_s=time.perf_counter() - began, facts=facts))
+def _shipped_workflow() -> tuple[bytes, str]:
+    found = finding.shipped("workflows", "prove.json")
+    if found is None:
+        raise GivenUp("this installation of Windlass is not whole: it has no workflow for prove")
+    return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,8 +23,10 @@ from tests.unit.records import worlds
 from tests.unit.records.attest import walks
 from windlass.infra import chain
 from windlass.records.approvals import ed25519
+from windlass.records.approvals import keys as keys_files
 from windlass.records.attest import anchors, dsse
 from windlass.records.report import Finding
+from windlass.records.run import RunRecord
 from windlass.records.verify import verify
 
 RUNS = budget.of(small=3, full=200)
@@ -63,6 +66,16 @@ def found(kind: str, root: Path, record: Path) -> tuple[list[Finding], int]:
     known = anchors.find(record, witnesses=[root / "witness.jsonl"] if kind == "witness" else [], keys=KEYS)
     assert known
     return list(anchors.check(scan, known)), anchors.reach(scan, known)
+
+
+def assert_found(kind: str, root: Path, directory: Path) -> None:
+    """`windlass verify` blames the journal for what its anchors say, and for nothing else; without them it would find nothing."""
+    (root / "keys.json").write_bytes(keys_files.write([keys_files.key(PUBLIC, "Witness", ["witness"])]))
+    report = verify(directory, None, root / "keys.json", [root / "witness.jsonl"] if kind == "witness" else [])
+    assert report.verdict == "damaged"
+    assert {problem.file for problem in report.problems} == {JOURNAL}
+    alone = shutil.copytree(directory / "record", Path(tempfile.mkdtemp(dir=root.parent)) / "alone")
+    assert verify(alone).verdict == "intact, unanchored"
 
 
 def forgeries(lines: list[bytes], other: list[bytes]) -> Iterator[tuple[str, list[bytes]]]:
@@ -108,6 +121,8 @@ def test_everything_but_the_anchored_history_is_found(kind: str, tmp_path: Path)
 
 @pytest.mark.parametrize("kind", ["commit", "ref", "witness"])
 def test_a_run_that_went_on_after_its_anchor_is_honest_and_one_that_was_rolled_back_is_not(kind: str, tmp_path: Path):
+    tmp_path = tmp_path / "project"  # what is copied beside it lies in no repository
+    tmp_path.mkdir()
     git(tmp_path, "init", "-q", "-b", "main")
     with worlds.new(tmp_path) as record:
         record.gate_started("G1", "a")
@@ -119,10 +134,29 @@ def test_a_run_that_went_on_after_its_anchor_is_honest_and_one_that_was_rolled_b
         assert found(kind, tmp_path, record.record_directory) == ([], 3)
     shutil.rmtree(record.record_directory)
     shutil.copytree(earlier, record.record_directory)
-    assert verify(record.directory).problems == (), "by itself it holds"
+    assert_found(kind, tmp_path, record.directory)
     problems, reach = found(kind, tmp_path, record.record_directory)
     assert (len(problems), reach) == (1, 2)
     assert "cut, or it was rolled back" in problems[0].reason
+
+
+@pytest.mark.parametrize("kind", ["commit", "ref", "witness"])
+def test_a_record_that_was_forged_whole_with_its_views_is_found(kind: str, tmp_path: Path):
+    root = tmp_path / "project"
+    root.mkdir()
+    git(root, "init", "-q", "-b", "main")
+    directory = worlds.passed(root)
+    anchored(kind, root, directory / "record")
+    with worlds.new(tmp_path / "forged", gates="WINDOW G1 CLOSED") as forged:
+        assert forged.run_id == directory.name
+        for gate in ("WINDOW", "G1", "CLOSED"):
+            forged.gate_started(gate, "a")
+            forged.gate_finished(gate, "PASS", validations=worlds.CHECKED)
+        while len(forged.run.happened) < 13:
+            forged.event("SEEN", "so that it is as long")
+    shutil.rmtree(directory)
+    shutil.copytree(forged.directory, directory)
+    assert_found(kind, root, directory)
 
 
 def test_a_torn_line_that_was_committed_is_no_alarm(tmp_path: Path):
@@ -131,7 +165,7 @@ def test_a_torn_line_that_was_committed_is_no_alarm(tmp_path: Path):
         with (record.record_directory / JOURNAL).open("ab") as journal:
             journal.write(b'{"seq":1,"pr')
         anchored("commit", tmp_path, record.record_directory)
-    with worlds.RunRecord.open(record.directory, root=tmp_path) as again:
+    with RunRecord.open(record.directory, root=tmp_path) as again:
         again.gate_started("G1", "a")
         assert found("commit", tmp_path, record.record_directory) == ([], 1)
 

@@ -97,7 +97,7 @@ DAMAGE: list[Callable[[Path, Random], None]] = [flipped, flipped, flipped, delet
 def test_it_agrees_with_windlass_verify_on_damaged_and_honest_records(tmp_path: Path):
     random = Random(SEED)
     counts = {"damaged": 0, "intact, unanchored": 0}
-    place = tmp_path / "copy"
+    place, source = tmp_path / "copy", GOLDEN[0]
     for number in range(DAMAGES):
         if number % 40 == 0:
             shutil.rmtree(tmp_path / "runs", ignore_errors=True)

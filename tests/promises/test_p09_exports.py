@@ -1,6 +1,6 @@
 """P-09: no text can forge a row, cell, formula, tag or escape in any export.
 
-Random hostile strings stand in every place of a sweep that a stranger can fill; every export is read by a parser that is not ours and
+Random hostile strings stand in every place of a sweep, and of a run, that a stranger can fill; every export is read by a parser that is not ours and
 must show as many rows, cells and elements as the same sweep with harmless texts. The budget counts strings (see `budget.py`).
 """
 
@@ -22,8 +22,15 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from tests.promises import budget
+from tests.unit.records.attest import hostile as runs
 from tests.unit.sweep import samples
 from windlass.infra.escapes import columns, tsv_text
+from windlass.records.attest import comparison, summary, timeline
+from windlass.records.attest import junit as run_junit
+from windlass.records.attest import markdown as run_markdown
+from windlass.records.attest import sarif as run_sarif
+from windlass.records.attest import statement as run_statement
+from windlass.records.attest import terminal as run_terminal
 from windlass.sweep.writers import gate_table, junit, report, step_summary, summaries, terminal, tsv
 
 BUDGET = budget.of(small=2000, full=1_000_000)
@@ -291,3 +298,78 @@ def test_summaries(hostile):
             assert (parts[0], len(parts)) == ("validation", 4)
             assert_nothing_acts(content.decode("ascii"))
         assert {json.loads(content)["agent_name"] for content in written.values()} == set(texts)
+
+
+def test_a_run_as_markdown(hostile):
+    expected = markdown_shape(MARKDOWN.parse(run_markdown.render(runs.story(HARMLESS))))
+    for texts, _ in hostile:
+        export = run_markdown.render(runs.story(texts))
+        assert_nothing_acts(export)
+        tokens = MARKDOWN.parse(export)
+        assert markdown_shape(tokens) == expected
+        inlines = [token for token in tokens if token.type == "inline"]
+        kinds = {child.type for token in inlines for child in token.children or []}
+        assert kinds <= {"text", "text_special", "code_inline", "strong_open", "strong_close"}
+        shown = ["".join(child.content for child in token.children or [] if child.type != "code_inline") for token in inlines]
+        assert not [text for text in shown if re.search(r"(?i)(https?|ftp)://|www\.\w|@\w|#\d", text)]
+
+
+def test_a_run_as_junit(hostile):
+    expected = [(element.tag, sorted(element.attrib)) for element in ET.fromstring(run_junit.render(runs.story(HARMLESS))).iter()]
+    for texts, _ in hostile:
+        export = run_junit.render(runs.story(texts))
+        assert_nothing_acts(export)
+        root = ET.fromstring(export)
+        assert [(element.tag, sorted(element.attrib)) for element in root.iter()] == expected
+        failures = root.findall("testsuite[2]/testcase/failure")[1:]
+        assert [failure.get("type") for failure in failures] == [seen(text) for text in texts]
+        assert [failure.text for failure in failures] == [f"{seen(text)}: {seen(text)}" for text in texts]
+
+
+def test_a_run_as_a_page(hostile):
+    expected = Shape(timeline.render(runs.story(HARMLESS)))
+    volatile = {"x", "width", "cx"}
+    for texts, _ in hostile:
+        export = timeline.render(runs.story(texts))
+        assert not {character for character in set(export) - {"\n"} if unicodedata.category(character) in INVISIBLE}
+        found = Shape(export)
+        assert [(tag, [name for name, _ in attrs if name not in volatile]) for tag, attrs in found.shape] == [
+            (tag, [name for name, _ in attrs if name not in volatile]) for tag, attrs in expected.shape
+        ]
+        assert found.declared == 0
+
+
+def test_a_run_as_sarif(hostile):
+    for texts, _ in hostile:
+        export = run_sarif.render(runs.story(texts))
+        assert_nothing_acts(export)
+        (run,) = json.loads(export)["runs"]
+        assert len(run["results"]) == PER_SWEEP + 1
+        for text, result in zip(texts, run["results"], strict=False):
+            assert result["ruleId"] == seen(text)
+            assert not re.search(r"(?<!\\)(?:\\\\)*[\[\]]", result["message"]["text"]), "a link"
+            (place,) = (location["physicalLocation"] for location in result["locations"])
+            assert re.fullmatch(r"(?:[A-Za-z0-9._~/-]|%[0-9A-F]{2})+", place["artifactLocation"]["uri"])
+            assert not place["artifactLocation"]["uri"].startswith("/")
+            assert ".." not in place["artifactLocation"]["uri"].split("/")
+
+
+def test_a_run_in_the_terminal(hostile):
+    expected = len(run_terminal.lines(runs.story(HARMLESS)))
+    for texts, _ in hostile:
+        story = runs.story(texts)
+        lines = run_terminal.lines(story)
+        assert len(lines) == expected
+        compared = list(comparison.lines(comparison.compare(runs.story(HARMLESS), story)))
+        for line in (*lines, *compared):
+            assert "\n" not in line
+            assert_nothing_acts(line)
+        assert max(map(columns, lines)) <= run_terminal.WIDTH
+
+
+def test_a_run_as_values(hostile):
+    for texts, _ in hostile:
+        story = runs.story(texts)
+        stated = json.loads(json.dumps(run_statement.statement(story)))
+        assert len(set(stated["predicate"]["failedTests"])) == len(stated["predicate"]["failedTests"]) == PER_SWEEP + 2
+        assert [check["says"] for check in json.loads(json.dumps(summary.summary(story)))["gates"][0]["attempts"][1]["checks"]] == texts

@@ -23,7 +23,7 @@ from windlass.sweep.readings import FailureClass
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
-GENERATED = ("commands.md", "settings.md", "agents.md")
+GENERATED = ("commands.md", "settings.md", "agents.md", "schemas/contract.schema.json", "schemas/workflow.schema.json")
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 WINDLASS = re.compile(r"(?<![\w./-])(?:\.venv/bin/)?windlass((?: [^|)>\n#&;…]*)?)")
@@ -56,6 +56,7 @@ def test_the_generated_pages_are_fresh() -> None:
 
 
 def test_a_stale_page_is_named_with_what_differs_and_what_to_run(tmp_path: Path) -> None:
+    (tmp_path / "schemas").mkdir()
     for name in GENERATED:
         shutil.copyfile(ROOT / "docs/reference" / name, tmp_path / name)
     (tmp_path / "settings.md").write_text(text(tmp_path / "settings.md").replace("TIMEOUT_SECS", "TIMEOUT"))

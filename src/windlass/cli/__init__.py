@@ -28,7 +28,11 @@ COMMANDS = {
     "contract": "Check contracts and workflows before they are used.",
     "init": "Write a workflow, its contracts and the git files of a project.",
     "keys": "Make and list the keys of those who approve.",
+    "report": "Tell what happened in a run.",
+    "diff": "Compare two runs.",
+    "export": "Write a run for others: in-toto, JUnit, SARIF, HTML, Markdown, or a bundle that verifies itself.",
     "verify": "Check a record, audit or evidence offline.",
+    "anchor": "Keep a record's head elsewhere, so that truncation and rewriting show.",
     "window": "Look at a window, or close it.",
 }
 EXIT_FAILED, EXIT_REFUSED, EXIT_INTERRUPTED = 1, 2, 130

@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 Result = TypeVar("Result")
 
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 PATIENCE_S = 20.0
 """Seconds that closing in good order may take, before one more signal ends it at once."""
 
@@ -18,11 +19,15 @@ PATIENCE_S = 20.0
 def run(work: Coroutine[Any, Any, Result], *, patience_s: float = PATIENCE_S) -> Result:
     """The result of `work`; raises KeyboardInterrupt after everything in it was closed, whichever signal asked for it."""
     gc.freeze()  # what is loaded by now lives as long as the command: the collector need not look at it again
-    with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-        try:
+    before = {number: signal.getsignal(number) for number in _SIGNALS}
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             return runner.run(_watched(work, patience_s))
-        except asyncio.CancelledError:
-            raise KeyboardInterrupt from None
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    finally:
+        for number, handler in before.items():  # uvloop leaves its own, which sleep once their loop is closed
+            signal.signal(number, handler or signal.SIG_DFL)
 
 
 def allow_many_files() -> None:
@@ -46,7 +51,7 @@ async def _watched(work: Coroutine[Any, Any, Result], patience_s: float) -> Resu
             raise KeyboardInterrupt
         asked_at.append(loop.time())
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in _SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup, and a shell's background jobs, ask to be left alone
             loop.add_signal_handler(number, stop)
     return await work

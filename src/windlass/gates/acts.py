@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from windlass.errors import Refused, UnusableRecord
+from windlass.gates import given as inputs_given
+from windlass.gates import observed as observations
+from windlass.gates import sources, sweep_contracts
+from windlass.gates.observed import NOTHING, Observed
 from windlass.infra import files, instants
 from windlass.records import artifacts, bound, layout, packets, workflows
 from windlass.records.checks import judge as judging
@@ -44,6 +48,15 @@ class Finished:
     warnings: tuple[str, ...]
 
 
+class Judged(NamedTuple):
+    """A verdict on a running attempt that is not recorded yet; `contract` is None where none can be used."""
+
+    started: GateStarted
+    contract: Contract | None
+    judgement: Judgement
+    warnings: tuple[str, ...]
+
+
 def workflow_of(record: RunRecord) -> WorkflowFile | None:
     """The workflow that the run was started with, from the record itself; None for a run without one."""
     started = record.run.started
@@ -77,10 +90,10 @@ def begin(record: RunRecord, project: Project, gate: str, *, agent: str | None =
     A contract that can't be used is a warning here and a FAIL at the finish. Raises Refused while an attempt runs.
     """
     found = gate_of(record, gate)
-    who = agent or found.agent
-    contract, named, warnings = _contract_now(record, project, gate)
+    who = agent or worker(found)
+    contract, named, warnings = _contract_now(record, project, found)
     where = places(record, project)
-    inputs = [where.describe(template) for template in found.inputs]
+    inputs = [where.describe(template) for template in inputs_of(found)]
     warnings += [f"{one.path}: is missing" for one in inputs if not one.exists]
     written: list[bytes] = []
 
@@ -106,6 +119,19 @@ def begin(record: RunRecord, project: Project, gate: str, *, agent: str | None =
     return Begun(gate=found, attempt=attempt, packet=path, out_of_order=out_of_order, warnings=tuple(warnings))
 
 
+def worker(gate: WorkflowGate) -> str:
+    """Who does the work of a gate, as the workflow says; a gate that no person does is not said to be a person's."""
+    if gate.executor.kind == "human" or gate.agent != "human":
+        return gate.agent
+    return str(gate.executor.options["task_type"]) if gate.executor.kind == "agent" else gate.executor.kind
+
+
+def inputs_of(gate: WorkflowGate) -> tuple[str, ...]:
+    """The templates of every file that an attempt is begun with."""
+    named = inputs_given.templates(gate.executor.options["inputs"]) if gate.executor.kind == "agent" else ()
+    return tuple(dict.fromkeys((*gate.inputs, *named)))
+
+
 def _put_packet(record: RunRecord, gate: str, attempt: int, content: bytes) -> Path:
     folder = record.logs_directory / layout.GATES / gate
     path = folder / f"attempt-{attempt}" / "prompt.txt"
@@ -115,28 +141,27 @@ def _put_packet(record: RunRecord, gate: str, attempt: int, content: bytes) -> P
     return path
 
 
-def judged(
-    record: RunRecord, project: Project, gate: str, *, allow_commands: bool = False
-) -> tuple[GateStarted, Contract | None, Judgement, tuple[str, ...]]:
-    """The running attempt, the contract that it was begun with, and the verdict on it as things are now; nothing is recorded.
+def judged(record: RunRecord, project: Project, gate: str, *, allow_commands: bool = False) -> Judged:
+    """The running attempt, and the verdict on it, as things are now, by the contract that it was begun with; nothing is recorded.
 
     Raises Refused when no attempt is running.
     """
-    started = _running(record, gate)
-    warnings: list[str] = []
+    started = running(record, gate)
     if started.contract is None:
         reason = f"no contract could be bound when attempt {started.attempt} began; mend it, fail this attempt and start another"
-        return started, None, judging.invalid(reason), ()
+        return Judged(started=started, contract=None, judgement=judging.invalid(reason), warnings=())
     content = bound.read(record.record_directory, started.contract.sha256)
     now = _found_now(record, project, gate)
     path = now[1] if now else f"{gate}.contract.json"
-    if now is None or now[0] != content:
-        warnings.append(f"{path}: differs from the contract that this attempt was begun with; the attempt is judged by that one")
+    warnings: list[str] = []
     try:
         contract = contracts.read(content, path)
     except contracts.InvalidContract as invalid:
-        return started, None, judging.invalid("; ".join(invalid.problems)), tuple(warnings)
-    return started, contract, judging.judge(contract, given(record, project, started, contract, allow_commands=allow_commands)), tuple(warnings)
+        return Judged(started=started, contract=None, judgement=judging.invalid("; ".join(invalid.problems)), warnings=())
+    if _of_attempt(now[0] if now else None, path, gate_of(record, gate), contract) != content:
+        warnings.append(f"{path}: differs from the contract that this attempt was begun with; the attempt is judged by that one")
+    judgement = judging.judge(contract, given(record, project, started, contract, allow_commands=allow_commands))
+    return Judged(started=started, contract=contract, judgement=judgement, warnings=tuple(warnings))
 
 
 def given(record: RunRecord, project: Project, started: GateStarted, contract: Contract, *, allow_commands: bool = False) -> Given:
@@ -173,12 +198,13 @@ def _judged_again(record: RunRecord) -> Callable[[Path], Any]:
 
 def _sources(record: RunRecord, project: Project, contract: Contract) -> list[tuple[str, bytes]]:
     """The files that can order a command, by the bytes that the run is bound to."""
-    started = record.run.started
-    found = [(contract.path, contract.content)]
-    if started.workflow_sha256:
-        named = finding.workflow(project, started.workflow.name)
-        path = named[1] if named else f"{project.workflows.relative_to(project.root)}/{started.workflow.name}.json"
-        found.append((path, bound.read(record.record_directory, started.workflow_sha256)))
+    now = _found_now(record, project, contract.gate)
+    known = record.run.gates.get(contract.gate)
+    is_author = bool(now and known and _of_attempt(now[0], now[1], gate_of(record, contract.gate), contract) == contract.content)
+    found = [(contract.path, now[0] if now and is_author else contract.content)]
+    if record.run.started.workflow_sha256:
+        source = sources.workflow(record, project)
+        found.append((source.path, source.content))
     return found
 
 
@@ -187,34 +213,73 @@ def finish(record: RunRecord, project: Project, gate: str, *, allow_commands: bo
 
     Where the contract asks for approvals that are not there, and every check passes, nothing is recorded: the gate waits.
     """
-    started, contract, judgement, warnings = judged(record, project, gate, allow_commands=allow_commands)
-    if contract and contract.approvals and judgement.status == "PASS":
+    found = judged(record, project, gate, allow_commands=allow_commands)
+    return settle(record, project, gate, found, observations.kept(record, gate, found.started.attempt) or NOTHING)
+
+
+def settle(record: RunRecord, project: Project, gate: str, found: Judged, observed: Observed = NOTHING) -> Finished:
+    """Record a verdict, for good, with what was observed beside it; or nothing, where approvals are waited for."""
+    judgement = _with(found.judgement, observed)
+    if found.contract and found.contract.approvals and judgement.status == "PASS":
         from windlass.gates import approving  # noqa: PLC0415  # cryptography is loaded where an approval is counted
 
-        judgement, waits_for = approving.counted(record, project, contract, started, judgement, instants.now())
+        judgement, waits_for = approving.counted(record, project, found.contract, found.started, judgement, instants.now())
         if waits_for:
-            return Finished(attempt=started.attempt, judgement=judgement, waits_for=waits_for, warnings=warnings)
-    _record(record, gate, judgement)
-    return Finished(attempt=started.attempt, judgement=judgement, waits_for=None, warnings=warnings)
-
-
-def _record(record: RunRecord, gate: str, judgement: Judgement) -> None:
+            return Finished(attempt=found.started.attempt, judgement=judgement, waits_for=waits_for, warnings=found.warnings)
     record.gate_finished(
-        gate, judgement.status, validations=judgement.validations, artifacts=judgement.artifacts, failure_reason=judgement.failure_reason
+        gate,
+        judgement.status,
+        validations=judgement.validations,
+        artifacts=judgement.artifacts,
+        failure_reason=judgement.failure_reason,
+        window_id=observed.window_id,
     )
+    return Finished(attempt=found.started.attempt, judgement=judgement, waits_for=None, warnings=found.warnings)
+
+
+def _with(judgement: Judgement, observed: Observed) -> Judgement:
+    """The verdict with what was observed: it can only become worse by it."""
+    known = {found.resolved_path for found in judgement.artifacts}
+    reasons = [reason for reason in (judgement.failure_reason, observed.reason) if reason]
+    return replace(
+        judgement,
+        status="FAIL" if reasons else judgement.status,
+        validations=(*judgement.validations, *observed.checks),
+        artifacts=(*judgement.artifacts, *(found for found in observed.evidence if found.resolved_path not in known)),
+        failure_reason="; ".join(reasons)[:10_000] or None,
+    )
+
+
+def give_up(record: RunRecord, gate: str, reason: str, observed: Observed = NOTHING) -> Finished:
+    """Fail the running attempt because its work could not be done; its outputs are not judged."""
+    started = running(record, gate)
+    kind = started.executor or "human"
+    check = {"type": "executor", "kind": kind, "pass": False, "code": "NOT_RUN", "reason": reason}
+    found = Judgement(status="FAIL", artifacts=(), validations=(check,), failure_reason=reason)
+    judgement = _with(found, observed)
+    record.gate_finished(
+        gate,
+        "FAIL",
+        validations=judgement.validations,
+        artifacts=judgement.artifacts,
+        failure_reason=judgement.failure_reason,
+        window_id=observed.window_id,
+    )
+    return Finished(attempt=started.attempt, judgement=judgement, waits_for=None, warnings=())
 
 
 def fail(record: RunRecord, gate: str, reason: str) -> int:
     """Fail the running attempt by hand and return its number; raises Refused without one, and for an empty reason."""
     if not reason.strip():
         raise Refused("--reason: is empty; a FAIL says why")
-    started = _running(record, gate)
+    started = running(record, gate)
     result: dict[str, Any] = {"type": "manual", "pass": False, "code": "VALIDATION_FAILED", "reason": reason}
     record.gate_finished(gate, "FAIL", validations=[result], failure_reason=reason)
     return started.attempt
 
 
-def _running(record: RunRecord, gate: str) -> GateStarted:
+def running(record: RunRecord, gate: str) -> GateStarted:
+    """The gate's running attempt; raises Refused where there is none."""
     for started in record.run.running:
         if started.gate == gate:
             return started
@@ -231,22 +296,45 @@ def _found_now(record: RunRecord, project: Project, gate: str) -> tuple[bytes, s
         return None
 
 
-def _contract_now(record: RunRecord, project: Project, gate: str) -> tuple[Contract | None, Bound | None, list[str]]:
+def _contract_now(record: RunRecord, project: Project, gate: WorkflowGate) -> tuple[Contract | None, Bound | None, list[str]]:
     """The gate's contract as it lies there, bound to the run; its bytes are bound also when nothing can be judged by them."""
     try:
-        found = finding.contract(project, record.run.started.workflow.name, gate)
+        found = finding.contract(project, record.run.started.workflow.name, gate.gate)
     except Refused as refusal:
         return None, None, [f"{refusal}; the gate will fail"]
+    if gate.executor.kind == "sweep":
+        path = found[1] if found else f"{gate.gate}.contract.json"
+        target = sweep_contracts.free(record.evidence_directory)
+        found = sweep_contracts.rendered(found[0] if found else None, path, gate, target), path
     if found is None:
-        return None, None, [f"gate {gate} has no contract; it will fail"]
+        return None, None, [f"gate {gate.gate} has no contract; it will fail"]
     if record.run.version < 2:
         raise UnusableRecord(f"{record.run_id}: was begun by an older Windlass, whose runs carry no contracts; start a new run")
     digest = record.bind(found[0])
     try:
         contract = contracts.read(*found)
     except contracts.InvalidContract as invalid:
-        return None, Bound(sha256=digest, version="invalid"), [*invalid.problems, f"gate {gate} will fail with CONTRACT_INVALID"]
+        return None, Bound(sha256=digest, version="invalid"), [*invalid.problems, f"gate {gate.gate} will fail with CONTRACT_INVALID"]
     return contract, Bound(sha256=digest, version=contract.version), list(contract.warnings)
+
+
+def _of_attempt(content: bytes | None, path: str, gate: WorkflowGate, contract: Contract) -> bytes | None:
+    """What an attempt that `contract` was bound to would be bound to now."""
+    if gate.executor.kind != "sweep":
+        return content
+    targets = sweep_contracts.targets(contract)
+    return sweep_contracts.rendered(content, path, gate, targets[0] if targets else sweep_contracts.TARGET)
+
+
+def sweep_target(record: RunRecord, started: GateStarted) -> str | None:
+    """Where the sweep of an attempt lies by the contract that it was begun with."""
+    if started.executor != "sweep" or started.contract is None:
+        return None
+    try:
+        contract = contracts.read(bound.read(record.record_directory, started.contract.sha256), f"{started.gate}.contract.json")
+    except contracts.InvalidContract:
+        return None
+    return next(iter(sweep_contracts.targets(contract)), None)
 
 
 def _depth(record: RunRecord) -> Depth:

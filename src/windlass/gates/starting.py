@@ -38,9 +38,9 @@ def contract_problems(project: Project, workflow: WorkflowFile) -> tuple[list[st
     for gate in workflow.gates:
         try:
             found = finding.contract(project, workflow.name, gate.gate)
-            if found is None:
+            if found is None and gate.executor.kind != "sweep":  # a gate that sweeps is judged by its sweep
                 problems.append(f"gate {gate.gate}: has no contract ({project.contracts.relative_to(project.root)}/{gate.gate}.contract.json)")
-            else:
+            elif found is not None:
                 warnings.extend(contracts.read(*found).warnings)
         except InvalidContract as invalid:
             problems.extend(invalid.problems)

@@ -5,6 +5,7 @@ Pure, and the same for the same run. What a person's file, an agent or a file na
 
 from __future__ import annotations
 
+import re
 import textwrap
 from collections.abc import Iterator, Sequence
 
@@ -18,7 +19,7 @@ from windlass.records.state import Attempt, Run
 from windlass.records.workflows import WorkflowGate
 
 _MOST_QUOTED = 200_000
-_WIDTH = 110
+_VARIABLE = re.compile(r"\{(?:slug|artifact_path)\}")
 
 
 def packet(run: Run, gate: WorkflowGate, contract: Contract | None, places: Places, attempt: int, agent: str, inputs: Sequence[Artifact] = ()) -> str:
@@ -33,15 +34,15 @@ def packet(run: Run, gate: WorkflowGate, contract: Contract | None, places: Plac
             [line for text in (gate.description, contract.description if contract else None) if text for line in _lines(text)],
         ),
         _section("Instructions", _lines(gate.instructions or "")),
-        _section("Inputs, as they were when the attempt began", [f"{found.resolved_path}  {_state(found)}" for found in inputs]),
+        _section("Inputs, as they were when the attempt began", [escapes.visible(f"{found.resolved_path}  {_state(found)}") for found in inputs]),
         _section("Required outputs", list(_outputs(contract, places, _depth(run))) if contract else []),
         _section(
             "Checks that will run",
-            list(_checks(contract, _depth(run))) if contract else ["There is no contract that can be used: the gate will fail."],
+            list(_checks(contract, _depth(run), places)) if contract else ["There is no contract that can be used: the gate will fail."],
         ),
         _section("Approvals", list(_approvals(contract, run, gate.gate)) if contract else []),
         _section("Why the attempt before failed", list(_failures(earlier[-1])) if earlier and earlier[-1].status == "FAIL" else []),
-        _section("How to finish", list(_finish(run, gate.gate))),
+        _section("How to finish", list(_finish(run, gate))),
     ]
     return "\n\n".join(section for section in sections if section) + "\n"
 
@@ -99,11 +100,13 @@ def _output(output: Output, places: Places) -> str:
     return escapes.visible(f"{resolved}{kind}" + (f": {output.description}" if output.description else ""))
 
 
-def _checks(contract: Contract, depth: Depth) -> Iterator[str]:
+def _checks(contract: Contract, depth: Depth, places: Places) -> Iterator[str]:
     if contract.any_of or contract.outputs(depth):
         yield "- every required output is a regular file that is not empty"
+    values = {"{slug}": places.slug, "{artifact_path}": places.artifact_path}
     for check in contract.validations:
-        yield "- " + escapes.visible(words(check)) + ("  (warns only)" if check.severity == "warning" else "")
+        told = _VARIABLE.sub(lambda found: values[found[0]], words(check))
+        yield "- " + escapes.visible(told) + ("  (warns only)" if check.severity == "warning" else "")
 
 
 def words(check: Check) -> str:
@@ -123,20 +126,23 @@ def _approvals(contract: Contract, run: Run, gate: str) -> Iterator[str]:
 
 
 def _failures(attempt: Attempt) -> Iterator[str]:
+    """What failed before, check by check; where no check tells it, the reason. Agents and files may have written any of it."""
     finished = attempt.finished
     if finished is None:
         return
-    told = [finished.failure_reason or ""]
-    told += [
+    told = [
         f"{check['type']} {check.get('path', '')}: {check.get('reason') or check.get('code') or 'failed'}"
         for check in finished.validations
-        if not check["pass"]
+        if not check["pass"] and check.get("severity") != "warning"
     ]
-    yield from _quoted("\n".join(textwrap.shorten(line, 500) for line in told if line))
+    yield from _quoted("\n".join(textwrap.shorten(line, 500) for line in told or [finished.failure_reason or ""]))
 
 
-def _finish(run: Run, gate: str) -> Iterator[str]:
-    yield "Write the outputs, then:"
-    yield f"  windlass gate finish --run {run.started.run_id} --gate {gate}"
+def _finish(run: Run, gate: WorkflowGate) -> Iterator[str]:
+    if gate.executor.kind != "human":
+        yield f"Nothing is to be done by hand: `windlass run` lets the executor {gate.executor.kind!r} do the work and finishes the gate."
+        return
+    yield "Write the outputs, then press Enter where `windlass run` waits, or:"
+    yield f"  windlass gate finish --run {run.started.run_id} --gate {gate.gate}"
     yield "If it can't be done:"
-    yield f'  windlass gate fail --run {run.started.run_id} --gate {gate} --reason "why"'
+    yield f'  windlass gate fail --run {run.started.run_id} --gate {gate.gate} --reason "why"'

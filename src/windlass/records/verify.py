@@ -7,8 +7,10 @@ verdict says `unanchored`. What an honest kill leaves (a torn last line, views o
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import orjson
 
@@ -19,13 +21,19 @@ from windlass.records.events import GateApproved, GateStarted
 from windlass.records.fields import SHA256
 from windlass.records.report import Finding, Report
 
+if TYPE_CHECKING:
+    from windlass.records.approvals.keys import Keys
+
 _ANCHOR = re.compile(r"[0-9a-fA-F]{64}")
 _MUCH = 16 * 1024 * 1024
 """Bytes by which a view may be too long and still be compared, value by value, with what it should be."""
 
 
-def verify(path: Path, head: str | None = None, keys: Path | None = None) -> Report:
-    """Verify a run's directory, its record directory, or a bare chained log, against the anchor `head` if there is one.
+def verify(path: Path, head: str | None = None, keys: Path | None = None, witnesses: Sequence[Path] = ()) -> Report:
+    """Verify a run's directory, its record directory, a bundle, or a bare chained log, against every anchor that there is.
+
+    Anchors are `head`, what git has of the journal where the record lies in a repository, and the `witnesses`' files, whose signatures
+    are held against `keys`.
 
     `keys`: a keys file from outside, which approvals must hold against too; those that the record carries are its writer's word.
 
@@ -34,7 +42,9 @@ def verify(path: Path, head: str | None = None, keys: Path | None = None) -> Rep
     anchor = _anchor(head)
     try:
         if path.is_dir():
-            return _verify_record(_record_of(path.absolute()), anchor, keys)
+            return _verify_record(_record_of(path.absolute()), anchor, keys, witnesses)
+        if path.is_file() and _is_bundle(path):
+            return _verify_bundle(path, anchor, keys, witnesses)
         if path.is_file():
             return _verify_log(path, anchor)
     except OSError as failure:
@@ -72,7 +82,21 @@ def _verify_log(path: Path, anchor: str | None) -> Report:
     return found.report(path, anchor, scan)
 
 
-def _verify_record(record: Path, anchor: str | None, keys: Path | None) -> Report:
+def _is_bundle(path: Path) -> bool:
+    with path.open("rb") as stream:
+        beginning = stream.read(265)
+    return beginning[:2] == b"\x1f\x8b" or beginning[257:262] == b"ustar"
+
+
+def _verify_bundle(path: Path, anchor: str | None, keys: Path | None, witnesses: Sequence[Path]) -> Report:
+    """What is in a bundle, as if it had been unpacked."""
+    from windlass.records.attest import bundle  # noqa: PLC0415  # tarfile is slow to import, and few records come in one
+
+    with bundle.opened(path) as directory:
+        return replace(_verify_record(_record_of(directory), anchor, keys, witnesses), path=str(path))
+
+
+def _verify_record(record: Path, anchor: str | None, keys: Path | None, witnesses: Sequence[Path]) -> Report:
     found = _Found()
     with locks.shared(record):
         content = _read(found, record, layout.JOURNAL)
@@ -88,6 +112,7 @@ def _verify_record(record: Path, anchor: str | None, keys: Path | None) -> Repor
             found.problem(layout.JOURNAL, "no entry of it can be read as the start of a run", start=0, end=len(content))
         return found.report(record, anchor, scan)
     _check_place(found, record, replay.run)
+    _check_anchors(found, record, scan, keys, witnesses)
     _check_evidence(found, record, replay)
     _check_approvals(found, record, replay.run, keys)
     return found.report(record, anchor, scan)
@@ -99,6 +124,7 @@ class _Found:
 
     problems: list[Finding] = field(default_factory=list)
     warnings: list[Finding] = field(default_factory=list)
+    anchored: bool = False
     carried: evidence.Carried | None = None
     bodies: evidence.Bodies | None = None
 
@@ -111,7 +137,7 @@ class _Found:
     def report(self, path: Path, anchor: str | None, scan: chain.Scan) -> Report:
         return Report(
             path=str(path),
-            anchored=anchor is not None,
+            anchored=anchor is not None or self.anchored,
             problems=tuple(self.problems),
             warnings=tuple(self.warnings),
             entries=len(scan.entries),
@@ -234,20 +260,43 @@ def _check_bound(found: _Found, record: Path, run: state.Run) -> None:
             found.problem(bound.path(sha256), f"{str(unusable).rpartition(': ')[2]}; the journal binds the run to it as {what}")
 
 
+def _check_anchors(found: _Found, record: Path, scan: chain.Scan, keys: Path | None, witnesses: Sequence[Path]) -> None:
+    """Hold the journal against what git and witnesses have of it; raises Refused for witnesses whose signatures nobody can judge."""
+    from windlass.infra import commits  # noqa: PLC0415  # processes are started only where there is a repository
+
+    if witnesses and keys is None:
+        raise Refused("--witness: needs --keys, the file with the witness's public key; a signature by nobody in particular proves nothing")
+    if not witnesses and not commits.in_repository(record):
+        return
+    from windlass.records.attest import anchors  # noqa: PLC0415  # as above
+
+    outside = _outside_keys(keys)
+    known = anchors.find(record, witnesses=witnesses, keys={key.key_id: key.public_key for key in outside.keys} if outside else None)
+    found.problems.extend(anchors.check(scan, known))
+    reach = anchors.reach(scan, known)
+    found.anchored = reach > 0
+    if 0 < reach < len(scan.entries):
+        found.warn(layout.JOURNAL, f"entries after the newest anchor: {len(scan.entries) - reach}; they are chained, but not anchored")
+
+
+def _outside_keys(keys: Path | None) -> Keys | None:
+    if keys is None:
+        return None
+    from windlass.records.approvals import keys as keys_files  # noqa: PLC0415  # cryptography is loaded where somebody has keys
+
+    try:
+        return keys_files.read(files.content(keys, bound.MAX_SIZE), str(keys))
+    except OSError as failure:
+        raise Refused(f"--keys {keys}: {failure.strerror}") from failure
+
+
 def _check_approvals(found: _Found, record: Path, run: state.Run, keys: Path | None) -> None:
     """Hold every approval against its keys, and every PASS that needs approvals against those that it had."""
     if not any(isinstance(event, GateApproved) for event in run.happened) and not _asks_for_approvals(record, run):
         return
     from windlass.records.approvals import check  # noqa: PLC0415  # cryptography is loaded where there is an approval
-    from windlass.records.approvals import keys as keys_files  # noqa: PLC0415  # as above
 
-    outside = None
-    if keys is not None:
-        try:
-            outside = keys_files.read(files.content(keys, bound.MAX_SIZE), str(keys))
-        except OSError as failure:
-            raise Refused(f"--keys {keys}: {failure.strerror}") from failure
-    found.problems.extend(check.check(run, lambda sha256: bound.read(record, sha256), outside))
+    found.problems.extend(check.check(run, lambda sha256: bound.read(record, sha256), _outside_keys(keys)))
 
 
 def _asks_for_approvals(record: Path, run: state.Run) -> bool:

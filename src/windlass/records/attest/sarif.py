@@ -109,7 +109,7 @@ def _checked(attempt: Attempt, check: Check) -> Trouble:
     uri, base = check.resolved_path or "", ROOT
     if uri.startswith(IN_RECORD):
         uri, base = uri.removeprefix(IN_RECORD), RECORD
-    if not uri or uri.startswith("/") or "{" in uri:  # no file of the project: what the check said lies in the attempt
+    if "{" in uri or any(part in ("", ".", "..") for part in uri.split("/")):  # no file of the project: what the check said lies in the attempt
         uri, base = layout.attempt(attempt.gate, attempt.number), RECORD
     level = "error" if check.outcome == "failed" else "warning"
     line = check.line if check.line and base == ROOT else 1

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import re as own
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import re2
 
 from windlass.records.checks.lines import Blocks
 
+if TYPE_CHECKING:
+    from concurrent.futures import ThreadPoolExecutor
+
 MAX_PROGRAM = 20_000
 """Instructions of a compiled pattern: what it may cost for each byte, at the worst."""
-_RETURN, _NEWLINE = own.compile(rb"\r"), 10
+_LARGE = 256 * 1024
+"""Bytes above which searching the second half in a thread beside pays for it."""
+_RETURN, _LINE_END, _NEWLINE = own.compile(rb"\r"), own.compile(rb"\n"), 10
 _OF_THE_WHOLE = own.compile(r"\\[AzC]|\(\?[a-zA-Z]*-?[a-zA-Z]*m|\(\?[a-zA-Z]*-[a-zA-Z]*m")
 """What means the whole text and not a line (or crosses its end): lines are then given one by one."""
-
-_RETURN = own.compile(rb"\r")
 
 
 def problem(pattern: str) -> str | None:
@@ -44,6 +47,14 @@ def _compiled(pattern: str) -> Any:
     options.log_errors = False
     options.max_mem = 32 * 1024 * 1024
     return re2.compile(f"(?m){pattern}", options)
+
+
+@lru_cache(maxsize=1)
+def _beside() -> ThreadPoolExecutor:
+    """One thread, begun with the first large file and idle from then on."""
+    from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  # most gates have no large file
+
+    return ThreadPoolExecutor(1, "windlass-search")
 
 
 class Lines:
@@ -94,9 +105,21 @@ class Lines:
                 return
             at += len(line) + 1
 
+    def _is_in(self, text: memoryview) -> bool:
+        """Whether a line matches; a large block in two halves at once, as RE2 lets go of the interpreter while it searches."""
+        middle = None if self._one_by_one or len(text) < _LARGE else _LINE_END.search(text, len(text) // 2)
+        if middle is None:
+            return bool(self._pattern.search(text))
+        second = _beside().submit(self._pattern.search, text[middle.end() :])
+        try:
+            found = self._pattern.search(text[: middle.start()])
+        finally:
+            rest = second.result()  # the memory is the reader's own again when this returns
+        return bool(found or rest)
+
     def _count(self, at: int, block: memoryview, text: memoryview, enough: int) -> None:
         """Count in `text`, which is `block` with plain ends of lines."""
-        if not self._pattern.search(text):
+        if not self._is_in(text):
             return
         for match in self._pattern.finditer(text):
             if self.first is None:

@@ -6,6 +6,7 @@ import base64
 import json
 import re
 import xml.etree.ElementTree as ET
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -149,10 +150,8 @@ class TestEnvelope:
         ],
     )
     def test_what_was_changed_is_refused_or_signed_by_nobody(self, changed: dict[str, Any]):
-        try:
+        with suppress(Refused):
             assert dsse.signers(self.seal() | changed, statement.PAYLOAD_TYPE, {KEY_ID: PUBLIC}) == frozenset()
-        except Refused:
-            pass
         with pytest.raises(Refused):
             dsse.signers([], statement.PAYLOAD_TYPE, {})
 
@@ -285,7 +284,7 @@ class TestPages:
     def test_the_timeline_holds_no_script_and_loads_nothing(self, failed: Story):
         page = timeline.render(failed)
         assert "default-src 'none'" in page
-        assert not re.search(r"<script|\son\w+=|<link(?! rel=\"icon\" href=\"data:)|style=|url\(|@import|http", page)
+        assert not re.search(r"<script|\son\w+=|<link(?! rel=\"icon\" href=\"data:)|style=|url\(|@import|https?:", page)
         assert page.count('class="attempt ') == 3
         assert "NOT RUN" in page
         assert "$0.30" in page

@@ -104,3 +104,11 @@ def test_long_sources_take_little_memory() -> None:
     finally:
         tracemalloc.stop()
     assert watcher.end(FOUND)["count"] == 64
+
+
+@pytest.mark.parametrize("place", [0, 5_000, 9_999, 10_000, 19_999])
+def test_a_match_anywhere_in_a_large_block_is_found(place: int) -> None:
+    """Large blocks are searched in two halves at once."""
+    lines = [b"some words of an ordinary line, and no more than that"] * 20_000
+    lines[place] = b"here it is: 12345"
+    assert told(lambda: text.NoMatch("^here .*[0-9]{5}$"), b"\n".join(lines))["byte"] == place * 54
