@@ -19,6 +19,7 @@ import execution
 import ladder
 import prove
 import start
+import windows
 from result import Result
 
 BENCHMARKS: dict[str, Callable[..., Result]] = {
@@ -27,6 +28,7 @@ BENCHMARKS: dict[str, Callable[..., Result]] = {
     "execution": execution.run,
     "ladder": ladder.run,
     "prove": prove.run,
+    "windows": windows.run,
 }
 
 
