@@ -62,7 +62,7 @@ class Result:
 
     def table(self) -> str:
         """The result for a person: medians with their range, then each target with its figure."""
-        wide = max(len(what) for what in [one.what for one in self.series] + [one.what for one in self.targets]) + 2
+        wide = max((len(what) for what in [one.what for one in self.series] + [one.what for one in self.targets]), default=0) + 2
         lines = [f"{self.name}: {self.measures}", "", f"  {'':{wide}}{'median':>12}{'least':>12}{'most':>12}{'n':>5}"]
         lines += [
             f"  {one.what:{wide}}{_number(one.median, one.unit):>12}{_number(min(one.values), one.unit):>12}"

@@ -20,6 +20,7 @@ import gates
 import ladder
 import prove
 import start
+import windows
 from result import Result
 
 BENCHMARKS: dict[str, Callable[..., Result]] = {
@@ -29,6 +30,7 @@ BENCHMARKS: dict[str, Callable[..., Result]] = {
     "ladder": ladder.run,
     "prove": prove.run,
     "gates": gates.run,
+    "windows": windows.run,
 }
 
 

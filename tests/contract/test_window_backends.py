@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -28,6 +29,8 @@ def anyio_backend():
 async def world(request, tmp_path) -> AsyncIterator[World]:
     if request.param == "real":
         real.needed()
+    if request.param == "process" and sys.platform != "linux":
+        pytest.skip("processes are looked up in /proc")
     async with contextlib.AsyncExitStack() as opened:
         made = await opened.enter_async_context(worlds.WORLDS[request.param](tmp_path))
         await made.backend.preflight()
@@ -162,9 +165,15 @@ async def test_nothing_starts_for_a_lease_that_is_due(world):
 @pytest.mark.parametrize("services", [[], ["nobody"], ["web", "nobody"], ["--help"], ["web", ""]])
 async def test_nothing_starts_for_names_that_are_none(world, services):
     with pytest.raises(Refused):
-        await world.backend.start(services, world.lease("web"), timeout_s=20)
+        await world.backend.start(services, world.lease(*(services or ["web"])), timeout_s=20)
     assert not world.running()
     assert (await world.backend.observe()).leases == ()
+
+
+async def test_nothing_starts_that_its_lease_does_not_hold(world):
+    with pytest.raises(Refused, match="does not hold stubborn"):
+        await world.backend.start(["web", "stubborn"], world.lease("web"), timeout_s=20)
+    assert not world.running()
 
 
 async def test_a_lease_of_another_project_is_refused(world):
@@ -197,6 +206,16 @@ async def test_a_service_that_another_window_holds_was_not_running_by_itself(wor
     await world.backend.drop_lease("win_1")
     await world.backend.drop_lease("win_2")
     await world.backend.start(["web"], world.lease("web", window_id="win_3"), timeout_s=20)
+    [lease] = (await world.backend.observe()).leases
+    assert lease.to_stop == ()
+
+
+async def test_an_extended_lease_still_knows_how_things_were_before(world):
+    """Or closing would stop what ran before the window."""
+    await world.backend.start(["web"], world.lease("web", window_id="by-hand"), timeout_s=20)
+    await world.backend.drop_lease("by-hand")
+    await world.backend.start(["web"], world.lease("web"), timeout_s=20)
+    await world.backend.put_lease(world.lease("web", ttl_s=90))
     [lease] = (await world.backend.observe()).leases
     assert lease.to_stop == ()
 

@@ -1,7 +1,7 @@
 """Opens, extends and closes a window, to be killed while at it: `python -m tests.engines.opener JSON`.
 
 It does what a controller does, in its order: lease, start, wait until ready, extend, wait, stop, observe, give the lease up. Each step is
-printed once it is done.
+printed once it is done; a deadline, in milliseconds since 1970, before it is given to anybody.
 """
 
 import asyncio
@@ -22,12 +22,12 @@ async def main(terms: dict[str, Any]) -> None:
     place = Place(project=terms["project"], files=(terms["file"],), directory=Path(terms["file"]).parent, environment=dict(os.environ))
     async with Compose(place) as backend:
         lease = _lease(terms)
-        _say("begin")
+        _say(f"begin {lease.deadline_ms}")
         await backend.start(lease.services, lease, timeout_s=terms["ttl_s"])
         _say("started")
         await _until_up(backend, lease)
-        _say("open")
         extended = replace(lease, deadline_ms=lease.deadline_ms + 300, deadline_uptime_s=lease.deadline_uptime_s + 0.3)
+        _say(f"open {extended.deadline_ms}")
         await backend.put_lease(extended)
         _say("extended")
         await asyncio.sleep(terms["hold_s"])

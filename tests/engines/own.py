@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.engines.real import REQUIRED
+from windlass.windows import processes
 
 IMAGE = "windlass-test-sleep:1"
 UP_S = 40.0
@@ -91,6 +92,9 @@ class OwnEngine:
                 self.docker("rm", "-f", *found, check=False)
             self.end(signal.SIGTERM)
         self._log.close()
+        for pid in _of(self.directory):  # what outlives a daemon that could not be started again
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         for line in Path("/proc/self/mounts").read_text().splitlines():  # what a killed daemon left mounted
             if (place := line.split()[1]).startswith(f"{self.directory}/"):
                 subprocess.run(["umount", "-l", place], capture_output=True, check=False)
@@ -107,6 +111,20 @@ def own_engine() -> Iterator[OwnEngine]:
             yield engine
         finally:
             engine.close()
+
+
+def _of(directory: Path) -> list[int]:
+    """The processes that name the directory in their arguments, and their children: shims and what they keep."""
+    rows = {row.process.pid: row.parent for row in processes.table()}
+    named = {pid for pid in rows if f"{directory}/" in _arguments(pid)}
+    return sorted(named | {pid for pid, parent in rows.items() if parent in named})
+
+
+def _arguments(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_text(errors="replace")
+    except OSError:
+        return ""
 
 
 def _runs(pid: int) -> bool:

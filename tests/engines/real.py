@@ -74,8 +74,8 @@ def running(name: str) -> set[str]:
     return set(shown)
 
 
-def compose_file(directory: Path, services: Mapping[str, Mapping[str, object]], name: str = "compose.yaml") -> Path:
+def compose_file(directory: Path, services: Mapping[str, Mapping[str, object]], name: str = "compose.yaml", **top: object) -> Path:
     """A Compose file (JSON is YAML) whose services use the image that is there, unless they say otherwise."""
     place = directory / name
-    place.write_text(json.dumps({"services": {service: {"image": IMAGE, **fields} for service, fields in services.items()}}))
+    place.write_text(json.dumps({"services": {service: {"image": IMAGE, **fields} for service, fields in services.items()}, **top}))
     return place

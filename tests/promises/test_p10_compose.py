@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from random import Random, SystemRandom
 from typing import Any
@@ -33,8 +34,9 @@ PER_ENGINE = 50
 GRACE_S = 1.0
 X_S = GRACE_S + 3.0
 TTL_S = 1.5
-SYSTEM_CALLS = {"sendto": 40, "connect": 6, "write": 12, "execve": 3, "clone,clone3,vfork": 12, "pipe2": 6, "socket": 8}
-"""Kinds of system calls that an opening makes, and about how many of each one thread makes."""
+HOLD_S = 1.0
+SYSTEM_CALLS = {"sendto": 19, "connect": 5, "write": 6, "execve": 2, "clone,clone3,vfork": 6, "pipe2": 12, "socket": 5, "futex": 200}
+"""Kinds of system calls that an opening makes, and how many of each its busiest thread makes."""
 REAPER = "from windlass.cli import window_reap; window_reap.command(['--every', '1', '--json'])"
 
 
@@ -58,10 +60,10 @@ class Window:
     services: tuple[str, ...]
 
 
-def kill_once(chance: Random, window: Window, environment: dict[str, str]) -> tuple[str, str]:
-    """Run a controller and kill it; says how, and how far it had come."""
+def kill_once(chance: Random, window: Window, environment: dict[str, str]) -> tuple[str, str, float]:
+    """Run a controller and kill it; says how, how far it had come, and the last deadline that it may have given the window."""
     ttl_s = TTL_S
-    terms = {"project": window.project, "file": str(window.file), "services": window.services, "ttl_s": ttl_s, "grace_s": GRACE_S, "hold_s": 0.1}
+    terms = {"project": window.project, "file": str(window.file), "services": window.services, "ttl_s": ttl_s, "grace_s": GRACE_S, "hold_s": HOLD_S}
     argv, how, moment_s = [sys.executable, "-m", "tests.engines.opener", json.dumps(terms)], "", 30.0
     if chance.random() < 0.5 and shutil.which("strace"):
         calls = chance.choice(sorted(SYSTEM_CALLS))
@@ -83,7 +85,7 @@ def kill_once(chance: Random, window: Window, environment: dict[str, str]) -> tu
         ]
         how = f"{calls} {number}"
     else:
-        moment_s = chance.uniform(0.3, 1.8)
+        moment_s = chance.uniform(0.2, 1.8)
         how = f"{moment_s:.2f} s"
     with subprocess.Popen(
         argv, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, start_new_session=True
@@ -93,8 +95,9 @@ def kill_once(chance: Random, window: Window, environment: dict[str, str]) -> tu
         with contextlib.suppress(ProcessLookupError):
             os.killpg(controller.pid, 9)  # the controller with its tracer; commands that it started are in sessions of their own
         assert controller.stdout is not None
-        steps = controller.stdout.read().split()
-    return how, steps[-1] if steps else "nothing"
+        steps = [line.split() for line in controller.stdout.read().splitlines()]
+    deadlines = [int(step[1]) / 1000 for step in steps if len(step) > 1 and len(step[1]) == 13]  # a killed writer may leave half a line
+    return how, steps[-1][0] if steps else "nothing", max(deadlines, default=0.0)
 
 
 @contextlib.contextmanager
@@ -146,11 +149,11 @@ def on_scripted(directory: Path, kills: int, chance: Random) -> list[Outcome]:
         with reaping(engine.environment, directory / "reaper.log"):
             seeds = [Random(chance.random()) for _ in windows]
             works = [lambda window=window, own=own: kill_once(own, window, engine.environment) for window, own in zip(windows, seeds, strict=True)]
-            killed = asyncio.run(at_once(4, works))
+            came_to = asyncio.run(at_once(4, works))
             until_gone(lambda: [one for window in windows for one in engine.running(window.project)] or engine.told()["volumes"], TTL_S + X_S + 3)
         told = engine.told()
         (directory / "told.json").write_text(json.dumps(told))
-    return [_scripted_outcome(window, how, step, told) for window, (how, step) in zip(windows, killed, strict=True)]
+    return [_scripted_outcome(window, how, step, told) for window, (how, step, _) in zip(windows, came_to, strict=True)]
 
 
 def _scripted_outcome(window: Window, how: str, step: str, told) -> Outcome:
@@ -173,13 +176,11 @@ def on_real(directory: Path, number: int, chance: Random, environment: dict[str,
     wanted = tuple(chance.sample(sorted(services), chance.randint(1, 2)))
     file = real.compose_file(directory, services, f"{number}.yaml")
     with real.project() as project:
-        begun = time.time()
-        how, step = kill_once(chance, Window(project=project, file=file, services=wanted), environment)
+        how, step, deadline = kill_once(chance, Window(project=project, file=file, services=wanted), environment)
         leases = ["volume", "ls", "-q", "--filter", f"label=dev.windlass.project={project}"]
         left = until_gone(lambda: [*real.running(project), *real.lines(*leases)], TTL_S + X_S + 5)
         ends = [_finished(one) for one in real.lines("ps", "-aq", "--no-trunc", "--filter", f"label=com.docker.compose.project={project}")]
-        latest_deadline = begun + TTL_S + 0.3 + 2.0  # the lease is gone: its deadline was at most this, startup of the controller included
-        return Outcome(project=project, how=how, last_step=step, overshoot_s=max(ends) - latest_deadline if ends else None, left=tuple(left))
+        return Outcome(project=project, how=how, last_step=step, overshoot_s=max(ends) - deadline if ends else None, left=tuple(left))
 
 
 def _finished(container: str) -> float:
@@ -193,26 +194,35 @@ def judged(outcomes: list[Outcome], where: str) -> None:
     steps = {step: sum(one.last_step == step for one in outcomes) for step in dict.fromkeys(one.last_step for one in outcomes)}
     p99 = overshoots[max(0, -(-len(overshoots) * 99 // 100) - 1)] if overshoots else 0.0
     most = overshoots[-1] if overshoots else 0.0
-    counted = f"{len(outcomes)} kills on the {where} engine, {len(overshoots)} when something ran, last step {steps}"
-    figures = f"{counted}, overshoot p99 {p99:.2f} s, most {most:.2f} s"
+    counted = f"{killed(outcomes)} kills on the {where} engine (and {steps.pop('closed', 0)} that had closed before), last step {steps}"
+    figures = f"{counted}, something ran in {len(overshoots)}, overshoot p99 {p99:.2f} s, most {most:.2f} s"
     budget.tell("P-10", SEED, figures)
     late = [one for one in outcomes if one.left or (one.overshoot_s or 0.0) > X_S]
     assert not late, (figures, late)
-    assert overshoots, figures
+    assert overshoots or len(outcomes) < 10, figures  # a few kills may all come before anything ran
+
+
+def killed(outcomes: Sequence[Outcome]) -> int:
+    """How many controllers were killed while there was a window to close; one that had closed it first is no test of anything."""
+    return sum(one.last_step != "closed" for one in outcomes)
 
 
 def test_p10_a_window_on_the_scripted_engine_is_closed_by_its_deadline(tmp_path):
-    chance = Random(SEED)
-    sizes = [min(PER_ENGINE, SCRIPTED - start) for start in range(0, SCRIPTED, PER_ENGINE)]
-    judged([one for number, size in enumerate(sizes) for one in on_scripted(tmp_path / str(number), size, chance)], "scripted")
+    chance, outcomes = Random(SEED), list[Outcome]()
+    while (left := SCRIPTED - killed(outcomes)) > 0:
+        outcomes += on_scripted(tmp_path / str(len(outcomes)), min(PER_ENGINE, left), chance)
+    judged(outcomes, "scripted")
 
 
 @pytest.mark.docker
 def test_p10_a_window_on_the_real_engine_is_closed_by_its_deadline(tmp_path):
     real.needed()
-    chance = Random(SEED + 1)
+    chance, outcomes = Random(SEED + 1), list[Outcome]()
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("COMPOSE_", "WINDLASS_"))}
-    seeds = [Random(chance.random()) for _ in range(REAL)]
     with reaping(environment, tmp_path / "reaper.log"):
-        works = [lambda number=number, own=own: on_real(tmp_path, number, own, environment) for number, own in enumerate(seeds)]
-        judged(asyncio.run(at_once(3, works)), "real")
+        while (left := REAL - killed(outcomes)) > 0:
+            numbers = range(len(outcomes), len(outcomes) + left)
+            seeds = [Random(chance.random()) for _ in numbers]
+            works = [partial(on_real, tmp_path, number, own, environment) for number, own in zip(numbers, seeds, strict=True)]
+            outcomes += asyncio.run(at_once(3, works))
+    judged(outcomes, "real")

@@ -286,7 +286,8 @@ class Backend(Protocol):
 
         At most `timeout_s`: then the command is killed, with its whole group, and also when this process dies. A service that runs
         already is left as it is, a restart policy that a close took away is given back. Raises Fenced for an overtaken lease, Refused for
-        a lease that is due and for a configuration that is no longer the one with this `digest`: nothing was started then.
+        a lease that is due or does not hold them all, and for a configuration that is no longer the one with this `digest`: nothing was
+        started then.
         Whether a service is ready, observations tell.
         """
 
@@ -297,7 +298,10 @@ class Backend(Protocol):
         """
 
     async def put_lease(self, lease: Lease) -> None:
-        """Keep this lease in place of any earlier one of the window; at no moment is there none. Raises Fenced for an overtaken one."""
+        """Keep this lease in place of any earlier one of the window; at no moment is there none. Raises Fenced for an overtaken one.
+
+        What the earlier one says in `restore`, and this one does not, is kept. Raises Refused for a lease that is due.
+        """
 
     async def drop_lease(self, window_id: str) -> None:
         """Forget the window's lease; only for a window that was observed closed. A lease that is gone already is no failure."""

@@ -23,6 +23,9 @@ LOOKS_S = (0.0, 0.05, 0.25, 0.7)
 """A window is closed when nothing of it runs at any of these looks, so many seconds apart: a start that an engine was asked for before
 its asker was killed may take effect a moment after the first."""
 
+TELL_AGAIN_S = 60.0
+"""How often a reaper repeats that an engine is silent, a window stuck, a lease damaged."""
+
 Result = Literal["closed", "stuck", "unavailable", "damaged"]
 
 
@@ -66,15 +69,18 @@ async def once(
     *,
     sightings: Sightings | None = None,
     clock: instants.Clock = instants.now,
+    looks_s: Sequence[float] = LOOKS_S,
 ) -> list[Reaped]:
     """Close what is due now and say what came of each. Raises Unavailable."""
     found, damaged = await engine.leases(project)
     due = (sightings or Sightings()).due(found, moments.now(clock))
-    closed = await asyncio.gather(*(close(engine, one, found, clock) for one in due))
+    closed = await asyncio.gather(*(close(engine, one, found, clock, looks_s) for one in due))
     return [*closed, *(Reaped(result="damaged", window_id=one.name, trouble=one.problem) for one in damaged)]
 
 
-async def close(engine: Engine, lease: Lease, leases: Sequence[Lease], clock: instants.Clock = instants.now) -> Reaped:
+async def close(
+    engine: Engine, lease: Lease, leases: Sequence[Lease], clock: instants.Clock = instants.now, looks_s: Sequence[float] = LOOKS_S
+) -> Reaped:
     """Stop what the lease holds, TERM first, then KILL; give the lease up when nothing of it is left."""
     services = backend.to_stop(lease, [one for one in leases if one != lease], moments.now(clock))
     try:
@@ -82,7 +88,7 @@ async def close(engine: Engine, lease: Lease, leases: Sequence[Lease], clock: in
         if trouble:
             trouble = await _stopped(engine, lease, services, kill=True)
         late = max(0, moments.now(clock).epoch_ms - lease.deadline_ms)
-        left = await _left(engine, lease, services, LOOKS_S)
+        left = await _left(engine, lease, services, looks_s)
         if not left:
             await engine.drop_lease(lease.project, lease.window_id)
             return Reaped(result="closed", window_id=lease.window_id, project=lease.project, services=services, late_ms=late)
@@ -120,10 +126,11 @@ class Reaper:
         self._engine = engine
         self._project = project
         self._every_s = every_s
-        self._told = told
+        self._told_to = told
         self._clock = clock
         self._sightings = Sightings()
         self._closing: dict[tuple[str, str], asyncio.Task[None]] = {}
+        self._last_told: dict[tuple[str, str, str], float] = {}
 
     async def run(self) -> None:
         """Look every so often, for ever; an engine that does not answer is asked again."""
@@ -153,3 +160,11 @@ class Reaper:
 
     async def _close(self, lease: Lease, leases: Sequence[Lease]) -> None:
         self._told(await close(self._engine, lease, leases, self._clock))
+
+    def _told(self, one: Reaped) -> None:
+        """What stays as it is, is told again only once in a while."""
+        key, now = (one.result, one.project, one.window_id), time.monotonic()
+        self._last_told = {known: at for known, at in self._last_told.items() if now < at + TELL_AGAIN_S}
+        if one.result == "closed" or key not in self._last_told:
+            self._last_told[key] = now
+            self._told_to(one)

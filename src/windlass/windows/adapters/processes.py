@@ -131,6 +131,8 @@ class Processes:
             raise Refused("services: a window needs at least one service")
         if strangers := sorted(set(services) - set(self._services)):
             raise Refused(f"services: the table of commands has no {', '.join(strangers)}")
+        if unheld := sorted(set(services) - set(lease.services)):
+            raise Refused(f"services: the lease of window {lease.window_id} does not hold {', '.join(unheld)}")  # nobody would stop it
         if lease.project != self._project:
             raise Refused(f"project: this backend is that of {self._project}, not of {lease.project}")
         if lease.is_due(moments.now(self._clock)):
@@ -218,6 +220,8 @@ class Processes:
         earlier = _read_lease(place) if place.exists() else None
         if isinstance(earlier, Lease) and earlier.fencing > lease.fencing:
             raise Fenced(f"window {lease.window_id}: a later claim than number {lease.fencing} stands")
+        if isinstance(earlier, Lease):  # how things were before the window is known since its first lease
+            lease = replace(lease, restore={**earlier.restore, **lease.restore})
         files.replace(place, json.dumps({"schema_version": SCHEMA_VERSION, **asdict(lease)}).encode(), mode=0o600)
 
     def _read_leases(self) -> tuple[tuple[Lease, ...], tuple[Damaged, ...]]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import math
+import socket
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import docker
+import docker.constants
 import docker.errors
 import docker.utils
 import requests
@@ -23,11 +25,14 @@ from windlass.windows.compose import leases
 
 TROUBLES = (docker.errors.DockerException, requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError)
 """Everything that docker-py raises when an engine does not answer as it should."""
+NOT_UNDERSTOOD = (LookupError, TypeError, AttributeError)
+"""What reading an answer raises that is none of an engine's."""
 AT_ONCE = 32
 """Connections to one engine."""
 PROJECT_LABEL, SERVICE_LABEL = "com.docker.compose.project", "com.docker.compose.service"
 _HASH_LABEL = "com.docker.compose.config-hash"
 _LONGEST_REASON = 500
+_GROUPS = Path("/sys/fs/cgroup")
 _STATES: Mapping[str, ServiceState] = {
     "created": "created",
     "running": "running",
@@ -53,9 +58,19 @@ class Container:
 
 
 def connected(host: str, answer_s: float) -> APIClient:
-    """A client of the engine at this address, TLS settings from the environment where it is a network one."""
+    """A client of the engine at this address, TLS settings from the environment where it is a network one; raises where nobody listens."""
+    if host.startswith("ssh://"):
+        raise docker.errors.DockerException("an engine behind ssh can't be watched from here; forward its socket and give that")
+    if host.startswith("unix://"):
+        with socket.socket(socket.AF_UNIX) as probe:  # the client itself would leave its socket open
+            probe.settimeout(answer_s)
+            probe.connect(host.removeprefix("unix://"))
     given = docker.utils.kwargs_from_env() if host.startswith(("tcp://", "https://", "http://")) else {}
-    return docker.APIClient(**{**given, "base_url": host}, version="auto", timeout=math.ceil(answer_s), num_pools=4, max_pool_size=AT_ONCE)
+    settings = {**given, "base_url": host, "timeout": math.ceil(answer_s), "num_pools": 4, "max_pool_size": AT_ONCE}
+    with contextlib.closing(docker.APIClient(**settings, version=docker.constants.MINIMUM_DOCKER_API_VERSION)) as first:
+        theirs = first.version(api_version=False)["ApiVersion"]
+    ours = docker.constants.DEFAULT_DOCKER_API_VERSION
+    return docker.APIClient(**settings, version=theirs if docker.utils.version_lt(theirs, ours) else ours)
 
 
 def reason(failure: Exception) -> str:
@@ -69,10 +84,16 @@ def _is_missing(failure: Exception) -> bool:
     return getattr(getattr(failure, "response", None), "status_code", None) == 404
 
 
-def listed(one: Mapping[str, Any]) -> Container:
-    """A container as the engine lists it."""
-    labels = one.get("Labels") or {}
-    return Container(id=one["Id"], project=labels.get(PROJECT_LABEL, ""), service=labels.get(SERVICE_LABEL, ""))
+def version(client: APIClient) -> str:
+    """The engine's own version."""
+    return str(client.version()["Version"])
+
+
+def containers(client: APIClient, *, project: str | None) -> list[Container]:
+    """Every container of a project (of every project with None), ended and one-off ones too."""
+    label = PROJECT_LABEL if project is None else f"{PROJECT_LABEL}={project}"
+    found = client.containers(all=True, filters={"label": label})
+    return [Container(id=one["Id"], project=one["Labels"].get(PROJECT_LABEL, ""), service=one["Labels"].get(SERVICE_LABEL, "")) for one in found]
 
 
 def has_image(client: APIClient, *, name: str) -> bool:
@@ -84,19 +105,18 @@ def has_image(client: APIClient, *, name: str) -> bool:
     return True
 
 
-def inspected(client: APIClient, *, container: str) -> Mapping[str, Any] | None:
-    """Everything that the engine knows of a container; None when it is gone."""
+def observed(client: APIClient, *, container: Container) -> Observed | None:
+    """A service as this one of its containers is; None when it is gone."""
     try:
-        found: Mapping[str, Any] = client.inspect_container(container)
+        return _observed(container.service, client.inspect_container(container.id))
     except docker.errors.NotFound:
         return None
-    return found
 
 
-def service_of(service: str, looks: Sequence[Mapping[str, Any]]) -> Observed:
+def together(found: Sequence[Observed]) -> Observed:
     """A service as its containers together are: it is up only when all are that live."""
-    found = sorted((_observed(service, look) for look in looks), key=lambda one: (_FIRST.index(one.state), _WORST.index(one.health), one.id))
-    return replace(found[0], ids=tuple(sorted(one.id for one in found)), restart_count=sum(one.restart_count for one in found))
+    first = min(found, key=lambda one: (_FIRST.index(one.state), _WORST.index(one.health), one.id))
+    return replace(first, ids=tuple(sorted(one.id for one in found)), restart_count=sum(one.restart_count for one in found))
 
 
 def _observed(service: str, look: Mapping[str, Any]) -> Observed:
@@ -176,7 +196,9 @@ def log_tail(client: APIClient, *, container: str, characters: int) -> str:
 
 
 def cost(client: APIClient, *, container: str) -> Cost:
-    """What a container has used since it started; nothing is known of one that is gone."""
+    """What a container has used since it started; nothing is known of one that is gone or ended."""
+    if (found := _kernels_word(container)) is not None:
+        return found
     try:
         stats: Mapping[str, Any] = client.stats(container, stream=False, one_shot=True)
     except docker.errors.APIError as failure:
@@ -185,15 +207,29 @@ def cost(client: APIClient, *, container: str) -> Cost:
         raise
     used = ((stats.get("cpu_stats") or {}).get("cpu_usage") or {}).get("total_usage")
     memory = stats.get("memory_stats") or {}
-    peak = _peak_memory(container) or memory.get("max_usage")
-    return Cost(cpu_s=None if not used else round(used / 1e9, 3), peak_memory_bytes=peak, memory_bytes=memory.get("usage"))
+    return Cost(cpu_s=None if not used else round(used / 1e9, 3), peak_memory_bytes=memory.get("max_usage"), memory_bytes=memory.get("usage"))
 
 
-def _peak_memory(container: str) -> int | None:
-    """What the kernel keeps of it, where the engine runs on this machine: the API has no peak under control groups v2."""
-    for place in (f"/sys/fs/cgroup/system.slice/docker-{container}.scope", f"/sys/fs/cgroup/docker/{container}"):
-        with contextlib.suppress(OSError, ValueError):
-            return int(Path(place, "memory.peak").read_text(encoding="ascii"))
+def _kernels_word(container: str) -> Cost | None:
+    """From the control groups, where the engine runs on this machine: at once, and with a peak.
+
+    An engine takes a second for it, and has no peak under version 2 of control groups.
+    """
+    for group in (f"system.slice/docker-{container}.scope", f"docker/{container}"):
+        with contextlib.suppress(OSError, ValueError, StopIteration):
+            if (place := _GROUPS / group).is_dir():
+                used = next(int(line.split()[1]) / 1e6 for line in (place / "cpu.stat").read_text().splitlines() if line.startswith("usage_usec"))
+                return Cost(cpu_s=round(used, 3), peak_memory_bytes=_number(place / "memory.peak"), memory_bytes=_number(place / "memory.current"))
+            used = int((_GROUPS / "cpuacct" / group / "cpuacct.usage").read_text()) / 1e9
+            place = _GROUPS / "memory" / group
+            peak, now = _number(place / "memory.max_usage_in_bytes"), _number(place / "memory.usage_in_bytes")
+            return Cost(cpu_s=round(used, 3), peak_memory_bytes=peak, memory_bytes=now)
+    return None
+
+
+def _number(place: Path) -> int | None:
+    with contextlib.suppress(OSError, ValueError):
+        return int(place.read_text(encoding="ascii"))
     return None
 
 
@@ -214,8 +250,10 @@ def put_lease(client: APIClient, *, lease: Lease) -> None:
     earlier = [one for one in kept if one.lease.window_id == lease.window_id]
     if any(one.lease.fencing > lease.fencing for one in earlier):
         raise Fenced(f"window {lease.window_id}: a later claim than number {lease.fencing} stands")
-    if earlier and earlier[0].lease == lease:
-        return
+    if earlier:  # how things were before the window is known since its first lease
+        lease = replace(lease, restore={**earlier[0].lease.restore, **lease.restore})
+        if earlier[0].lease == lease:
+            return
     generation = max((one.generation for one in earlier), default=-1) + 1
     _make_lease(client, lease, generation)
     for one in earlier:  # only now: at no moment is there none

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import os
 import posixpath
+import re
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -34,8 +35,10 @@ from windlass.windows.backend import (
 )
 from windlass.windows.compose import command, config, leases
 from windlass.windows.compose.config import Project
-from windlass.windows.compose.engine import DEFAULT_HOST, Engine
+from windlass.windows.compose.engine import ANSWER_S, DEFAULT_HOST, Engine
 
+LEAST_COMPOSE = (2, 20)
+"""The first with `include`; earlier ones resolve less than what would start."""
 CONFIG_S = 15.0
 """How long resolving the configuration may take."""
 
@@ -54,8 +57,9 @@ class Place:
 class Compose:
     """One Compose project on one engine. Lives as long as its `async with`; all that must survive it is in the engine."""
 
-    def __init__(self, place: Place, *, clock: instants.Clock = instants.now) -> None:
+    def __init__(self, place: Place, *, clock: instants.Clock = instants.now, answer_s: float = ANSWER_S) -> None:
         self._place = place
+        self._answer_s = answer_s
         self._clock = clock
         self._engine: Engine | None = None
         self._project: Project | None = None
@@ -75,6 +79,9 @@ class Compose:
             raise Unavailable(f'{self._place.docker}: no such program; install the Docker CLI, or set [windows] backend = "process"')
         if ran.returncode:
             raise Unavailable(f"docker compose: does not answer; Compose v2 is needed ({_last_line(ran.stderr)})")
+        if _version(version := ran.stdout.decode("utf-8", "replace").strip()) < LEAST_COMPOSE:
+            least = ".".join(map(str, LEAST_COMPOSE))
+            raise Unavailable(f"docker compose: {version[:80]} is too old, {least} or later is needed")
         engine = await self._to_engine()
         await engine.version()
         await self._resolve()
@@ -152,6 +159,8 @@ class Compose:
     def _check(self, services: Sequence[str], lease: Lease) -> None:
         if not services:
             raise Refused("services: a window needs at least one service")  # `up` without names would start all
+        if unheld := sorted(set(services) - set(lease.services)):
+            raise Refused(f"services: the lease of window {lease.window_id} does not hold {', '.join(unheld)}")  # nobody would stop it
         if lease.project != self._place.project:
             raise Refused(f"project: this backend is that of {self._place.project}, not of {lease.project}")
         if not leases.can_identify(lease.window_id):
@@ -163,7 +172,8 @@ class Compose:
         """The engine that the `docker` command itself talks to: its host variable, else its current context."""
         async with self._finding:
             if self._engine is None:
-                self._engine = Engine(self._place.environment.get("DOCKER_HOST") or await self._context_host())
+                host = self._place.environment.get("DOCKER_HOST") or await self._context_host()
+                self._engine = Engine(host, answer_s=self._answer_s)
             return self._engine
 
     async def _context_host(self) -> str:
@@ -174,7 +184,7 @@ class Compose:
     async def _known(self) -> Project | None:
         """The configuration as it was last read; a broken one must not hide what runs."""
         if self._project is None:
-            with contextlib.suppress(Refused):
+            with contextlib.suppress(Refused, Unavailable):
                 return await self._resolve()
         return self._project
 
@@ -240,7 +250,10 @@ class Compose:
         environment = dict(self._place.environment)
         if self._engine is not None:
             environment["DOCKER_HOST"] = self._engine.host  # the command and the API must speak to the same engine
-        return await command.run(argv, environment, self._place.directory, timeout_s)
+        try:
+            return await command.run(argv, environment, self._place.directory, timeout_s)
+        except OSError as failure:  # the launcher could not be started: most of all, the directory is gone
+            raise Unavailable(f"{failure.filename or self._place.directory}: {failure.strerror}") from failure
 
     def _outcome(self, service: str, ran: command.Ran) -> Outcome:
         redact = self._project.redactor.text if self._project is not None else str
@@ -282,6 +295,11 @@ def _added(one: Cost, other: Cost) -> Cost:
         peak_memory_bytes=sum(peak) if peak else None,
         memory_bytes=sum(memory) if memory else None,
     )
+
+
+def _version(text: str) -> tuple[int, ...]:
+    found = re.match(r"v?(\d+)\.(\d+)", text)
+    return (int(found[1]), int(found[2])) if found else (0,)
 
 
 def _last_line(text: str) -> str:

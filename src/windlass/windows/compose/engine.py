@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import threading
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from docker.api.client import APIClient
 
@@ -30,18 +31,21 @@ class Engine:
     """One engine, spoken to over its API. Lives as long as its owner; a connection that broke is made again."""
 
     def __init__(self, host: str = DEFAULT_HOST, *, answer_s: float = ANSWER_S) -> None:
-        self.host = host
+        self.host = host or DEFAULT_HOST
         self._answer_s = answer_s
         self._threads = ThreadPoolExecutor(calls.AT_ONCE, thread_name_prefix="engine")
         self._client: APIClient | None = None
+        self._connecting = threading.Lock()
 
     def close(self) -> None:
         """Let the threads go; a call that still waits for the engine ends by itself."""
         self._threads.shutdown(wait=False, cancel_futures=True)
+        if self._client is not None:
+            self._client.close()
 
     async def version(self) -> str:
         """The engine's version; raises Unavailable where none answers."""
-        return str((await self._call("version", lambda client: client.version())).get("Version", ""))
+        return await self._call("version", calls.version)
 
     async def images(self, names: Iterable[str]) -> frozenset[str]:
         """Those of these images that are there."""
@@ -51,22 +55,20 @@ class Engine:
 
     async def containers(self, project: str | None) -> list[Container]:
         """Every container of the project (of any project with None), also ended and one-off ones."""
-        label = calls.PROJECT_LABEL if project is None else f"{calls.PROJECT_LABEL}={project}"
-        found = await self._call("containers", lambda client: client.containers(all=True, filters={"label": label}))
-        return [calls.listed(one) for one in found]
+        return await self._call("containers", partial(calls.containers, project=project))
 
     async def observe(self, project: str) -> dict[str, Observed]:
         """Every service that the project has a container of; a container that goes meanwhile is gone."""
         return await self.looked_at(await self.containers(project))
 
     async def looked_at(self, containers: Sequence[Container]) -> dict[str, Observed]:
-        """The services of these containers, each as its liveliest container is."""
-        looks = await asyncio.gather(*(self._call("inspect", partial(calls.inspected, container=one.id)) for one in containers))
-        by_service: dict[str, list[Mapping[str, Any]]] = {}
-        for container, look in zip(containers, looks, strict=True):
+        """The services of these containers."""
+        looks = await asyncio.gather(*(self._call("inspect", partial(calls.observed, container=one)) for one in containers))
+        by_service: dict[str, list[Observed]] = {}
+        for look in looks:
             if look is not None:
-                by_service.setdefault(container.service, []).append(look)
-        return {service: calls.service_of(service, found) for service, found in by_service.items()}
+                by_service.setdefault(look.service, []).append(look)
+        return {service: calls.together(found) for service, found in by_service.items()}
 
     async def stop(self, containers: Sequence[str], grace_s: float, *, kill: bool) -> str:
         """Stop these containers at once, so that nothing starts them again; returns what went wrong, or the empty string."""
@@ -122,8 +124,10 @@ class Engine:
     def _translated(self, what: str, act: Callable[[APIClient], Answer]) -> Answer:
         """Foreign errors become ours here, and nowhere else."""
         try:
-            if self._client is None:
-                self._client = calls.connected(self.host, self._answer_s)
-            return act(self._client)
+            with self._connecting:
+                client = self._client = self._client or calls.connected(self.host, self._answer_s)
+            return act(client)
         except calls.TROUBLES as failure:
             raise Unavailable(f"the Docker engine at {self.host}: {what}: {calls.reason(failure)}") from failure
+        except calls.NOT_UNDERSTOOD as failure:
+            raise Unavailable(f"the Docker engine at {self.host}: {what}: its answer can't be understood ({calls.reason(failure)})") from failure
