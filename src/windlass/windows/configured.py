@@ -35,9 +35,7 @@ def stack(table: Mapping[str, Any], source: str, root: Path) -> Stack:
     """The stack in the table `[windows]`; `root` is what its paths are relative to. Raises Refused naming the file and the field."""
     if (kind := table.get("backend", "compose")) != "compose":
         raise Refused(f'{source}: windows.backend: this needs "compose", not {kind!r}')
-    project = table.get("project")
-    if not isinstance(project, str) or not _PROJECT.fullmatch(project):
-        raise Refused(f"{source}: windows.project: needs the Compose project's name: lower-case letters, digits, '_' and '-'")
+    project = project_name(table, f"{source}: windows")
     given = table.get("directory", ".")
     if not isinstance(given, str) or not given or "\0" in given:
         raise Refused(f"{source}: windows.directory: needs the path of a directory")
@@ -51,9 +49,24 @@ def stack(table: Mapping[str, Any], source: str, root: Path) -> Stack:
     allowed = dict.fromkeys([*_strings(table, "allowlist", source, ()), *_service_tables(table, source)])
     core = _strings(table, "core", source, ())
     for field, names in (("core", core), ("allowlist", tuple(allowed))):
-        if bad := [name for name in names if not _SERVICE.fullmatch(name)]:
-            raise Refused(f"{source}: windows.{field}: {bad[0]!r} can't name a Compose service")
+        for name in names:
+            service_name(name, f"{source}: windows.{field}")
     return Stack(project=project, files=tuple(str(directory / name) for name in files), directory=directory, core=core, allowlist=tuple(allowed))
+
+
+def project_name(table: Mapping[str, Any], where: str) -> str:
+    """The project's name; raises Refused for what can't name one."""
+    project = table.get("project")
+    if not isinstance(project, str) or not _PROJECT.fullmatch(project):
+        raise Refused(f"{where}.project: needs the project's name: lower-case letters, digits, '_' and '-'")
+    return project
+
+
+def service_name(name: str, where: str) -> str:
+    """The name itself; raises Refused for what can't name a service."""
+    if not _SERVICE.fullmatch(name):
+        raise Refused(f"{where}: {name!r} can't name a service")
+    return name
 
 
 def _strings(table: Mapping[str, Any], field: str, source: str, default: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,0 +1,278 @@
+"""The one loop that acts: it begins what the ledger asks for, watches what is open, and owns every stop.
+
+Whoever holds the loop's lock acts, and nobody else: a service, a command, or the watcher that a command leaves behind. The lock is the
+kernel's and goes with its holder. Recovery is this loop run by the next holder: all that it knows is in the ledger and in the engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from windlass.errors import Unavailable, WindlassError
+from windlass.windows import backend as backends
+from windlass.windows.backend import Backend, Lease, Observation
+from windlass.windows.power import opening, rulings, stopping
+from windlass.windows.power.ledger import Application, Ledger
+from windlass.windows.power.log import Log
+from windlass.windows.power.moment import Time
+from windlass.windows.power.opening import Opening
+from windlass.windows.power.policy import Policy
+from windlass.windows.power.rulings import Window
+from windlass.windows.power.watch import Watch
+
+LOCK_NAME = "loop.lock"
+TICK_S = 0.1
+"""How often the loop looks at the ledger; a deadline is seen that late at most."""
+
+
+class Reconciler:
+    """The loop over one project's windows. Lives as long as its owner; several may live, one holds the lock."""
+
+    def __init__(self, policy: Policy, backend: Backend, ledger: Ledger, log: Log, watch: Watch, time: Time) -> None:
+        self._policy = policy
+        self._backend = backend
+        self._ledger = ledger
+        self._log = log
+        self._watch = watch
+        self._time = time
+        self._me = secrets.token_hex(8)
+        self._lock: int | None = None
+        self._busy: dict[str, asyncio.Task[None]] = {}
+        self._per_service: dict[str, asyncio.Lock] = {}
+        self._wake = asyncio.Event()
+        self._next_health_s = 0.0
+
+    @property
+    def holds(self) -> bool:
+        """Whether this one acts."""
+        return self._lock is not None
+
+    def take(self) -> bool:
+        """Take the loop's lock if nobody has it; says whether this one holds it now."""
+        if self._lock is None:
+            self._lock = _locked(self._ledger.path.parent / LOCK_NAME)
+        return self.holds
+
+    def wake(self) -> None:
+        """Look at the ledger now; something was written."""
+        self._wake.set()
+
+    async def run(self, enough: Callable[[], Awaitable[bool]] | None = None) -> None:
+        """Act whenever the lock can be had, until `enough` says so after a pass, or for ever. Nothing is left acting when this ends."""
+        try:
+            while True:
+                if self.take():
+                    await self._pass()
+                if enough is not None and await enough():
+                    return
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(self._wake.wait(), TICK_S)
+                self._wake.clear()
+        finally:
+            await self.let_go()
+
+    async def let_go(self) -> None:
+        """Stop acting, whatever is under way: the next holder goes on from the ledger."""
+        for task in self._busy.values():
+            task.cancel()
+        await asyncio.gather(*self._busy.values(), return_exceptions=True)
+        self._busy.clear()
+        if self._lock is not None:
+            os.close(self._lock)
+            self._lock = None
+
+    async def once(self) -> None:
+        """One pass, and everything that it began, to its end. For tests and for those who wait."""
+        await self._pass()
+        while self._busy:
+            await asyncio.wait(self._busy.values())
+            self._forget_done()
+
+    async def _pass(self) -> None:
+        """Look at every window and begin what it needs; trouble with the ledger or the engine is told, and the next pass comes."""
+        self._forget_done()
+        try:
+            live = await self._ledger.live()
+            for window in live:
+                await self._one(window)
+            await self._applications(live)
+            await self._look_after(live)
+        except WindlassError as failure:
+            with contextlib.suppress(WindlassError):
+                await self._log.note("loop_trouble", trouble=str(failure))
+
+    def _forget_done(self) -> None:
+        for key, task in list(self._busy.items()):
+            if task.done():
+                del self._busy[key]
+                self._wake.set()
+
+    def _begin(self, key: str, work: Awaitable[None]) -> None:
+        async def worked() -> None:
+            await work
+
+        self._busy[key] = asyncio.create_task(worked())
+
+    async def _one(self, window: Window) -> None:
+        if window.window_id in self._busy:
+            return
+        now = self._time.now()
+        match rulings.act(window, now, self._me):
+            case "begin":
+                self._begin(window.window_id, self._open(window))
+            case "give_up":
+                await self._ledger.change(
+                    window.window_id, lambda w: replace(w, state="closed", closed_ms=now.epoch_ms, close_asked=rulings.close_reason(w, now))
+                )
+                await self._log.note("window_closed", window_id=window.window_id, reason=rulings.close_reason(window, now), services=[])
+            case "close":
+                self._begin(window.window_id, self._close(window))
+            case "stop":
+                self._begin(window.window_id, self._stop(window))
+            case "lease":
+                self._begin(window.window_id, self._renew(window))
+            case "nothing":
+                pass
+
+    async def _open(self, window: Window) -> None:
+        """Bring a window up; whatever goes wrong, it is closed."""
+        begun = await self._ledger.change(window.window_id, lambda w: replace(w, state="opening", begun_by=self._me))
+        if begun.close_asked:
+            return
+        try:
+            async with self._services(begun.services):
+                await Opening(self._policy, self._backend, self._ledger, self._log, self._watch, self._time).bring_up(begun)
+        except asyncio.CancelledError:
+            raise
+        except opening.ToldToEnd:
+            pass
+        except WindlassError as failure:
+            await self._failed(begun, str(failure))
+        except Exception as bug:
+            await self._failed(begun, f"a bug in Windlass: {type(bug).__name__}: {bug}")
+            raise
+
+    async def _failed(self, window: Window, trouble: str) -> None:
+        await self._log.note("open_failed", window_id=window.window_id, trouble=trouble)
+        await self._ledger.change(window.window_id, lambda w: replace(w, trouble=trouble, close_asked=w.close_asked or "start_failed"))
+
+    async def _close(self, window: Window) -> None:
+        """Write that the window is being closed, and make the first round of stopping."""
+        now = self._time.now()
+        reason = rulings.close_reason(window, now)
+        closing = await self._ledger.change(window.window_id, lambda w: replace(w, state="closing", close_asked=rulings.close_reason(w, now)))
+        await self._log.note("closing", actor=closing.close_actor or "windlass", window_id=window.window_id, reason=reason)
+        await self._stop(closing)
+
+    async def _stop(self, window: Window) -> None:
+        """One round: stop, look, and give the window up only when nothing of it was seen."""
+        async with self._services(window.services):
+            try:
+                done = await stopping.round_of(window, self._policy, self._backend, self._watch, self._time)
+            except WindlassError as failure:
+                done = stopping.Round(trouble=str(failure))
+        now = self._time.now()
+        if done.is_closed:
+            await self._log.note("window_closed", window_id=window.window_id, reason=window.close_asked, **done.facts())
+            await self._ledger.change(window.window_id, lambda w: done.closed(w, now))
+            return
+        attempts = window.attempts + 1
+        if attempts == 1 or window.trouble != done.trouble:
+            await self._log.note("stuck", window_id=window.window_id, attempts=attempts, **done.facts())
+        await self._ledger.change(window.window_id, lambda w: done.stuck(w, now, attempts))
+
+    async def _renew(self, window: Window) -> None:
+        """Bring the engine's lease to the deadline that the ledger has; a window whose lease can't be brought there ends by the earlier one."""
+        try:
+            await self._backend.put_lease(replace(window.lease, project=self._policy.project))
+        except Unavailable:
+            return  # the next pass tries again; the earlier lease stands
+        except WindlassError as failure:
+            await self._failed(window, str(failure))
+            return
+        await self._ledger.change(window.window_id, lambda w: replace(w, leased_ms=window.deadline_ms))
+
+    async def _applications(self, live: Sequence[Window]) -> None:
+        """Whoever demanded that the core be alone gets every window closed, then every allowed service stopped."""
+        for asked in await self._ledger.open_applications():
+            for window in live:
+                if not window.close_asked:
+                    change = lambda w: replace(w, close_asked=w.close_asked or "policy_applied", close_actor=w.close_actor or asked.actor)  # noqa: E731, B023  # used at once
+                    await self._ledger.change(window.window_id, change)
+            key = f"application {asked.number}"
+            if not live and key not in self._busy:
+                self._begin(key, self._apply(asked))
+
+    async def _apply(self, asked: Application) -> None:
+        try:
+            result = await stopping.all_of(self._policy, self._backend, self._watch)
+        except WindlassError as failure:
+            result = {"services_stopped": [], "still_running": [], "trouble": str(failure)}
+        await self._log.note("policy_applied", actor=asked.actor, **result)
+        await self._ledger.applied(asked.number, result)
+
+    async def _look_after(self, live: Sequence[Window]) -> None:
+        """Every so often: are the services of open windows well, and is there a lease that is due and that no window of the ledger has?"""
+        now = self._time.now()
+        if now.uptime_s < self._next_health_s or "health" in self._busy:
+            return
+        self._next_health_s = now.uptime_s + self._policy.health_interval_sec
+        self._begin("health", self._health(live))
+
+    async def _health(self, live: Sequence[Window]) -> None:
+        try:
+            seen = await self._watch.look()
+            for window in live:
+                if window.state in {"open", "degraded"}:
+                    await self._judge(window, seen)
+            known = {window.window_id for window in await self._ledger.live()}
+            for lease in seen.leases:
+                if lease.project == self._policy.project and lease.window_id not in known and lease.is_due(self._time.now()):
+                    await self._orphan(lease, seen)
+        except WindlassError as failure:
+            await self._log.note("health_unknown", trouble=str(failure))
+
+    async def _judge(self, window: Window, seen: Observation) -> None:
+        ill = [name for name in window.services if not rulings.is_well(seen.services.get(name))]
+        state: rulings.State = "degraded" if ill else "open"
+        if state != window.state:
+            tails = {name: await self._backend.log_tail(name, backends.OUTPUT_CHARACTERS) for name in ill}
+            await self._log.note("health", window_id=window.window_id, state=state, ill=ill, log_tails=tails)
+            await self._ledger.change(window.window_id, lambda w: replace(w, state=state) if w.state in {"open", "degraded"} else w)
+
+    async def _orphan(self, lease: Lease, seen: Observation) -> None:
+        """A window that this ledger never had, or lost: its lease says what to stop."""
+        services = backends.to_stop(lease, seen.leases, self._time.now())
+        async with self._services(services):
+            left = await stopping.stopped(self._backend, self._watch, services, lease.grace_s)
+        if not left:
+            await self._backend.drop_lease(lease.window_id)
+        await self._log.note("lease_without_window", window_id=lease.window_id, services=list(services), left=list(left))
+
+    @contextlib.asynccontextmanager
+    async def _services(self, names: Sequence[str]) -> AsyncIterator[None]:
+        """Nobody else of this loop starts or stops these meanwhile."""
+        async with contextlib.AsyncExitStack() as held:
+            for name in sorted(set(names)):
+                await held.enter_async_context(self._per_service.setdefault(name, asyncio.Lock()))
+            yield
+
+
+def _locked(path: Path) -> int | None:
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as failure:
+        raise Unavailable(f"{path}: {failure.strerror}") from failure
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        return None
+    return descriptor
