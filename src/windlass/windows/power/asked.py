@@ -78,7 +78,12 @@ def _object(body: Any, known: Collection[str]) -> Mapping[str, Any]:
         if name not in known:
             near = difflib.get_close_matches(str(name), known, 1, 0.5)
             meant = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
-            raise Refusal(422, "INVALID_BODY", f"is not a field of this request{meant}", field=name if str(name).isidentifier() and len(name) <= _SHOWN else _short(name))
+            raise Refusal(
+                422,
+                "INVALID_BODY",
+                f"is not a field of this request{meant}",
+                field=name if str(name).isidentifier() and len(name) <= _SHOWN else _short(name),
+            )
     return body
 
 
