@@ -108,4 +108,7 @@ def test_a_service_ends_in_good_order_with_its_terminal_unless_told_to_ignore_it
         if code is None:
             process.send_signal(signal.SIGTERM)
             code = 0
-        assert process.wait(20) == code
+        try:
+            assert process.wait(20) == code
+        finally:
+            process.kill()
