@@ -19,7 +19,7 @@ from windlass.infra import instants
 from windlass.windows.backend import Backend
 from windlass.windows.power import asked, rulings
 from windlass.windows.power.asked import Open, Refusal
-from windlass.windows.power.ledger import Ledger
+from windlass.windows.power.ledger import Ledger, occupied
 from windlass.windows.power.log import Log
 from windlass.windows.power.moment import Time, instant
 from windlass.windows.power.policy import CONTROLLER_X_SEC, Policy
@@ -200,13 +200,17 @@ class Controller:
         """The window in the ledger, after everything that can be refused was refused."""
         live = await self.ledger.live()
         if live and self.policy.kind == "single":  # said before the engine is asked: it may be busy opening that one
-            await self.ledger.claim(self.policy, lambda number: self._window(wanted, wanted.services, "", number, actor))
+            raise occupied(live[0])
         await self._backend.preflight()
         closure, seen = await asyncio.gather(self._backend.closure(wanted.services), self.watch.look())
         services = rulings.admitted(closure, self.policy, seen)
         window = await self.ledger.claim(self.policy, lambda number: self._window(wanted, services, closure.digest, number, actor))
         facts = {"services": list(services), "requested": list(wanted.services), "ttl_sec": wanted.ttl_sec, "mode": wanted.mode}
-        await self.log.note("open_requested", actor=actor, window_id=window.window_id, reason=wanted.reason, **facts)
+        try:
+            await self.log.note("open_requested", actor=actor, window_id=window.window_id, reason=wanted.reason, **facts)
+        except Unavailable:
+            await self._ask_to_close(window.window_id, "start_failed", actor)  # nothing is opened that the audit does not have
+            raise
         return window
 
     def _window(self, wanted: Open, services: tuple[str, ...], digest: str, number: int, actor: str) -> Window:

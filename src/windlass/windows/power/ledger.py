@@ -141,9 +141,7 @@ class Ledger:
             window = made(number)
             live = [_window(row[0]) for row in write.execute("SELECT window FROM windows WHERE live = 1 ORDER BY fencing")]
             if live and policy.kind == "single":
-                first = live[0]
-                what = f"window {first.window_id} is {first.state} with {', '.join(first.services)}; close it first, or wait for its deadline"
-                raise Refusal(409, "WINDOW_OPEN", what, window_id=first.window_id, state=first.state)
+                raise occupied(live[0])
             self._check_budget(policy, window, counted="")
             write.execute("INSERT INTO windows VALUES (?, ?, 1, ?, NULL, ?)", (window.window_id, number, window.asked_ms, _text(window)))
         return window
@@ -235,6 +233,12 @@ class Ledger:
                     raise
             except sqlite3.Error as failure:
                 raise Unavailable(f"{self.path}: {failure}") from failure
+
+
+def occupied(window: Window) -> Refusal:
+    """Why no second window is opened beside this one."""
+    what = f"window {window.window_id} is {window.state} with {', '.join(window.services)}; close it first, or wait for its deadline"
+    return Refusal(409, "WINDOW_OPEN", what, window_id=window.window_id, state=window.state)
 
 
 def _never_began(window: Window) -> bool:

@@ -164,11 +164,12 @@ class Reconciler:
         await self._ledger.change(window.window_id, lambda w: replace(w, trouble=trouble, close_asked=w.close_asked or "start_failed"))
 
     async def _close(self, window: Window) -> None:
-        """Write that the window is being closed, and make the first round of stopping."""
+        """Write that the window is being closed, and make the first round of stopping; a ledger that can't be written keeps nothing open."""
         now = self._time.now()
-        reason = rulings.close_reason(window, now)
-        closing = await self._ledger.change(window.window_id, lambda w: replace(w, state="closing", close_asked=rulings.close_reason(w, now)))
-        await self._log.note("closing", actor=closing.close_actor or "windlass", window_id=window.window_id, reason=reason)
+        closing = replace(window, state="closing", close_asked=rulings.close_reason(window, now))
+        with contextlib.suppress(Unavailable):
+            closing = await self._ledger.change(window.window_id, lambda w: replace(w, state="closing", close_asked=rulings.close_reason(w, now)))
+            await self._log.note("closing", actor=closing.close_actor or "windlass", window_id=window.window_id, reason=closing.close_asked)
         await self._stop(closing)
 
     async def _stop(self, window: Window) -> None:
@@ -178,15 +179,19 @@ class Reconciler:
                 done = await stopping.round_of(window, self._policy, self._backend, self._watch, self._time)
             except WindlassError as failure:
                 done = stopping.Round(trouble=str(failure))
-        now = self._time.now()
-        if done.is_closed:
-            await self._log.note("window_closed", window_id=window.window_id, reason=window.close_asked, **done.facts())
-            await self._ledger.change(window.window_id, lambda w: done.closed(w, now))
-            return
-        attempts = window.attempts + 1
-        if attempts == 1 or window.trouble != done.trouble:
-            await self._log.note("stuck", window_id=window.window_id, attempts=attempts, **done.facts())
-        await self._ledger.change(window.window_id, lambda w: done.stuck(w, now, attempts))
+            except Exception as bug:  # noqa: BLE001  # a bug must not keep anything open: it is told, and the next round comes
+                done = stopping.Round(trouble=f"a bug in Windlass: {type(bug).__name__}: {bug}")
+        now, attempts = self._time.now(), window.attempts + 1
+        try:
+            if done.is_closed:
+                await self._log.note("window_closed", window_id=window.window_id, reason=window.close_asked, **done.facts())
+                await self._ledger.change(window.window_id, lambda w: done.closed(w, now))
+                return
+            if attempts == 1 or window.trouble != done.trouble:
+                await self._log.note("stuck", window_id=window.window_id, attempts=attempts, **done.facts())
+            await self._ledger.change(window.window_id, lambda w: done.stuck(w, now, attempts))
+        except Unavailable:
+            await self._time.pause(rulings.retry_after_s(attempts))  # nothing can be written: the next pass stops and looks once more
 
     async def _renew(self, window: Window) -> None:
         """Bring the engine's lease to the deadline that the ledger has; a window whose lease can't be brought there ends by the earlier one."""
