@@ -8,7 +8,8 @@ import pytest
 
 from tests import docker_engine
 
-for _number, _handler in ((signal.SIGHUP, signal.SIG_DFL), (signal.SIGTERM, signal.SIG_DFL), (signal.SIGINT, signal.default_int_handler)):
+_DEFAULTS = {signal.SIGINT: signal.default_int_handler} | dict.fromkeys((signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM), signal.SIG_DFL)
+for _number, _handler in _DEFAULTS.items():
     if signal.getsignal(_number) is signal.SIG_IGN:  # under nohup, or in a shell's background, every command of a test would inherit that
         signal.signal(_number, _handler)
 

@@ -64,6 +64,12 @@ def struck(project: Path, arguments: tuple[str, ...], options: list[str]) -> sub
     return subprocess.run(argv, cwd=project, env=environment(), capture_output=True, text=True, timeout=120, check=False, stdin=subprocess.DEVNULL)
 
 
+def cut_short(project: Path, arguments: tuple[str, ...], limit: int) -> subprocess.CompletedProcess[str]:
+    """The command where no file can grow beyond `limit` bytes: the write that gets there is short, and the next one fails."""
+    argv = ["prlimit", f"--fsize={limit}", sys.executable, "-B", "-m", "windlass", *arguments]
+    return subprocess.run(argv, cwd=project, env=environment(), capture_output=True, text=True, timeout=120, check=False, stdin=subprocess.DEVNULL)
+
+
 def windlass(project: Path, *arguments: str, code: int = 0) -> str:
     """The command, unharmed."""
     argv = [sys.executable, "-m", "windlass", *arguments]

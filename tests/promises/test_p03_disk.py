@@ -2,6 +2,8 @@
 
 Each mutating system call of each act on a run fails once, with ENOSPC and with EIO, and so do reads. Whatever happens, a command that
 says that it is done has its entry in the journal; what the journal held before is there afterwards, and the record verifies.
+
+Then each act meets a disk that takes a part of a write and no more: no file may grow beyond some size, anywhere within what the act writes.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ from random import Random
 from tests.promises import budget, faults
 
 FAULTS = budget.of(small=16, full=3000)
+SHORT = FAULTS // 2
 SEED = budget.seed(1)
 ERRORS = ("ENOSPC", "EIO")
 FROM_THEN_ON = "+"
@@ -44,3 +47,24 @@ def test_a_disk_that_fails_at_any_call_yields_no_pass_and_loses_nothing(tmp_path
         faults.check(scenario.project, place, what)
     assert refused >= len(chosen) // 3
     budget.tell("P-03", SEED, f"{len(chosen)} of {len(points)} faults in {len(scenarios)} scenarios, {refused} acts refused, nothing lost")
+
+
+def test_a_disk_that_takes_a_part_of_a_write_yields_no_pass_and_loses_nothing(tmp_path: Path) -> None:
+    random = Random(SEED)
+    scenarios = list(faults.scenarios(tmp_path))
+    refused = 0
+    for number in range(SHORT):
+        scenario = scenarios[number % len(scenarios)]
+        place = scenario.copy(tmp_path / "struck")
+        before = faults.journals(place)
+        limit = random.randrange(max([2000, *(len(content) + 1500 for content in before.values())]))
+        ended = faults.cut_short(place, scenario.arguments, limit)
+        what = f"{scenario.name}, no file beyond {limit} bytes"
+        assert "Traceback" not in ended.stderr, (what, ended.stderr)
+        if ended.returncode == scenario.code:
+            assert faults.journals(place) != before, f"{what}: says that it is done, and nothing is recorded"
+        else:
+            refused += 1
+        faults.check(scenario.project, place, what)
+    assert refused >= SHORT // 3
+    budget.tell("P-03", SEED, f"{SHORT} writes cut short in {len(scenarios)} scenarios, {refused} acts refused, nothing lost")

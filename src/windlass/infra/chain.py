@@ -28,6 +28,8 @@ MAX_BREAKS = 1000
 _HASH_KEY = b',"hash":"'
 _TAIL_LENGTH = len(_HASH_KEY) + 64 + len(b'"}\n')
 _SEALED_END = re.compile(_HASH_KEY + rb'([0-9a-f]{64})"\}')
+_NO_NEWLINE = (b"", b"\0")
+"""What may stand for the newline of the last line: nothing yet, or, after a power loss, a file that grew by a byte that never came."""
 _OWN_NAMES = frozenset(("seq", "prev", "hash"))
 
 
@@ -83,7 +85,8 @@ def scan(content: bytes, *, after: Entry | None = None) -> Scan:
     """Read a log, or what follows the entry `after` in it. Never raises for its content: what does not hold becomes a `Break`.
 
     Byte ranges and line numbers are those of the whole file. A last line without its newline is torn: its write was never
-    acknowledged. If a whole sealed entry is followed by anything but a newline, no torn write explains it: that is a break.
+    acknowledged; where the newline should be, a power loss may leave a zero byte. If a whole sealed entry is followed by anything else, no
+    torn write explains it: that is a break.
     """
     entries: list[Entry] = []
     breaks: list[Break] = []
@@ -112,7 +115,7 @@ def scan(content: bytes, *, after: Entry | None = None) -> Scan:
             return Scan(entries=tuple(entries), breaks=tuple(breaks), torn=0)
     tail = content[start:]
     sealed = _sealed_length(tail)
-    if sealed is not None and sealed < len(tail):
+    if sealed is not None and tail[sealed:] not in _NO_NEWLINE:
         reason = "a whole entry is not ended by a newline, but by other bytes"
         breaks.append(Break(line=number + 1, start=base + start, end=base + len(content), reason=reason))
         tail = b""
@@ -180,11 +183,18 @@ class ChainedLog:
         return self._size
 
     def append(self, fields: Mapping[str, Any], *, sync: bool = True) -> str:
-        """Append one entry and return its hash; with `sync` it is on the disk when this returns, else at the next `sync()`."""
-        return self.append_all([fields], sync=sync)[0]
+        """Append one entry and return its hash; with `sync` it is on the disk when this returns, else at the next `sync()`.
+
+        A synced entry gets its newline when the rest is on the disk. So a line that has its newline was whole once, whatever a power loss
+        keeps of writes that were under way: what is wrong with it is damage, and what lacks its newline was never acknowledged.
+        """
+        return self._append([fields], sync=sync, newline_last=sync)[0]
 
     def append_all(self, batch: Iterable[Mapping[str, Any]], *, sync: bool = True) -> list[str]:
-        """Append several entries under one lock and one write; returns their hashes."""
+        """Append several entries under one lock and one write; returns their hashes. A power loss meanwhile may look like damage."""
+        return self._append(batch, sync=sync, newline_last=False)
+
+    def _append(self, batch: Iterable[Mapping[str, Any]], *, sync: bool, newline_last: bool) -> list[str]:
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         try:
             self._catch_up()
@@ -197,7 +207,7 @@ class ChainedLog:
                 lines.append(line)
                 hashes.append(head)
             content = b"".join(lines)
-            self._write(content, sync=sync)
+            self._write(content, sync=sync, newline_last=newline_last)
             self._seq, self._head, self._size = seq, head, self._size + len(content)
         finally:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
@@ -227,8 +237,12 @@ class ChainedLog:
             os.close(self._descriptor)
             self._descriptor = -1
 
-    def _write(self, content: bytes, *, sync: bool) -> None:
+    def _write(self, content: bytes, *, sync: bool, newline_last: bool) -> None:
         try:
+            if newline_last:
+                write_all(self._descriptor, content[:-1])
+                os.fsync(self._descriptor)
+                content = b"\n"
             write_all(self._descriptor, content)
             if sync:
                 os.fsync(self._descriptor)
@@ -251,15 +265,16 @@ class ChainedLog:
         whole = content[: content.rfind(b"\n") + 1]
         tail = content[len(whole) :]
         sealed = _sealed_length(tail)
-        if sealed is not None and sealed < len(tail):
+        if sealed is not None and tail[sealed:] not in _NO_NEWLINE:
             raise OSError(f"{self.path}: the last entry is damaged (other bytes where its newline was); nothing is appended to a broken chain")
-        last = tail + b"\n" if sealed else whole[whole.rfind(b"\n", 0, len(whole) - 1) + 1 :]
+        last = tail[:sealed] + b"\n" if sealed else whole[whole.rfind(b"\n", 0, len(whole) - 1) + 1 :]
         entry, reason = _read_line(last, 0) if last else (None, "")
         if last and entry is None:
             raise OSError(f"{self.path}: the last entry is damaged ({reason}); nothing is appended to a broken chain")
         if sealed:
-            self._write_newline(size)
-            whole = content + b"\n"
+            os.ftruncate(self._descriptor, self._size + len(whole) + sealed)
+            self._write_newline(self._size + len(whole) + sealed)
+            whole += last
         elif tail:
             os.ftruncate(self._descriptor, self._size + len(whole))
         if entry is not None:

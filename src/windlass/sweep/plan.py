@@ -197,5 +197,6 @@ def misspelt(inputs: Mapping[str, Any], required: Any, number: int) -> dict[str,
     typos = {key[:at] + key[at + 1] + key[at] + key[at + 2 :] for at in range(len(key) - 1)} | {
         key[:at] + key[at - 1] + key[at:] for at in range(1, len(key))
     }
-    wrong = rng.choice(sorted(typo for typo in typos if typo not in inputs and typo != key) or [f"{key}_"])
+    longer = next(typo for count in range(1, len(inputs) + 2) if (typo := key + "_" * count) not in inputs)
+    wrong = rng.choice(sorted(typo for typo in typos if typo not in inputs) or [longer])
     return {wrong if name == key else name: value for name, value in inputs.items()}

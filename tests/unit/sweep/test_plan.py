@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.unit.sweep import climbing
@@ -104,6 +104,7 @@ def test_the_expectation_holds_the_digest_of_everything_that_will_be_asked():
     assert orjson.loads(orjson.dumps(expectation)) == expectation
 
 
+@example(inputs={"": 0, "_": 0}, number=1, all_required=False)
 @given(st.dictionaries(st.text(max_size=6), st.integers(), max_size=5), st.integers(0, 2**48), st.booleans())
 def test_a_typo_changes_exactly_one_key_into_one_that_was_not_there(inputs: dict[str, int], number: int, all_required: bool):
     wrong = plan.misspelt(inputs, list(inputs) if all_required else (), number)

@@ -125,7 +125,7 @@ def scan(content: bytes) -> Scan:
             return Scan(entries, breaks, 0)
     tail = content[start:]
     sealed = sealed_length(tail)
-    if sealed is not None and sealed < len(tail):
+    if sealed is not None and tail[sealed:] not in (b"", b"\0"):
         breaks.append("line %s: a whole entry is not ended by a newline, but by other bytes" % (line + 1))
         tail = b""
     return Scan(entries, breaks, len(tail))
