@@ -42,12 +42,21 @@ class Listed:
 
 
 def ids(runs: Path) -> list[str]:
-    """The names of the runs below `runs`, oldest first; none where there is no such directory."""
+    """The names of the runs below `runs`, oldest first; none where there is no such directory. Raises UnusableRecord where it can't be read.
+
+    A name that is no text can't be a run's: no command could be given it.
+    """
     try:
         with os.scandir(runs) as found:
-            return sorted(entry.name for entry in found if entry.name.startswith("run_") and entry.is_dir(follow_symlinks=False))
+            return sorted(entry.name for entry in found if _is_run(entry))
     except FileNotFoundError:
         return []
+    except OSError as failure:
+        raise UnusableRecord(f"{runs}: {failure.strerror}") from failure
+
+
+def _is_run(entry: os.DirEntry[str]) -> bool:
+    return entry.name.startswith("run_") and entry.name.isprintable() and entry.is_dir(follow_symlinks=False)
 
 
 def listed(runs: Path) -> Iterator[Listed]:
@@ -68,7 +77,12 @@ def listed(runs: Path) -> Iterator[Listed]:
 
 def view(runs: Path, run_id: str) -> dict[str, Any]:
     """The RUN.json of a run, as it lies there; raises UnusableRecord when it can't be read as an object."""
-    directory = os.open(runs, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    if "/" in run_id or run_id in {"", ".", ".."}:
+        raise UnusableRecord(f"{run_id!r} is no run id")
+    try:
+        directory = os.open(runs, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except OSError as failure:
+        raise UnusableRecord(f"{runs}: {failure.strerror}") from failure
     try:
         return _object(_content(directory, run_id))
     except UnusableRecord as unusable:

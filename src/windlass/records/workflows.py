@@ -83,7 +83,7 @@ def read(content: bytes, path: str) -> WorkflowFile:
     notes = Notes()
     keys = Keys(found, "", notes, unknown="problem" if "schema_version" in found else "warn")
     schema = keys.raw("schema_version", None)
-    if schema is not None and schema != SCHEMA_VERSION:
+    if "schema_version" in found and (type(schema) is not int or schema != SCHEMA_VERSION):
         keys.wrong("schema_version", f"is {schema!r}; this Windlass reads {SCHEMA_VERSION}")
     name = keys.text("name")
     if name and not layout.NAME.fullmatch(name):

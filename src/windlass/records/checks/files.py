@@ -76,7 +76,8 @@ def _min_file_count(check: Check, given: Given, _reads: Mapping[str, Read]) -> R
     if found is None:
         return told | {"code": "MISSING_ARTIFACT", "reason": reason}
     try:
-        count = paths.counted(found, paths.segments(fields["glob"], slug=given.places.slug, artifact_path=given.places.artifact_path))
+        parts = paths.segments(fields["glob"], slug=given.places.slug, artifact_path=given.places.artifact_path)
+        count = paths.counted(found, parts, given.places.resolve(fields["target"]))
     except paths.NotExpanded as refusal:
         return told | {"code": refusal.code, "reason": str(refusal)}
     finally:

@@ -110,7 +110,7 @@ def _reason(result: Result) -> str | None:
         return None
     if result["type"] == "file_exists" and result.get("code") == "MISSING_ARTIFACT":
         return f"Missing: {result['path']}"
-    if result["type"] == "file_exists_any_of":
+    if result["type"] == "file_exists_any_of" and "checked" in result:
         return "None of required files exist: " + ", ".join(one["path"] for one in result["checked"])
     return f"{' '.join(filter(None, (result['type'], result.get('path'))))}: {result.get('reason') or result.get('code') or 'failed'}"
 

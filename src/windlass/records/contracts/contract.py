@@ -97,7 +97,7 @@ def read(content: bytes, path: str) -> Contract:
     notes = Notes()
     keys = Keys(found, "", notes, unknown="problem" if "schema_version" in found else "warn")
     version = keys.raw("schema_version", None)
-    if version is not None and version != SCHEMA_VERSION:
+    if "schema_version" in found and (type(version) is not int or version != SCHEMA_VERSION):
         keys.wrong("schema_version", f"is {version!r}; this Windlass reads {SCHEMA_VERSION}")
     gate = keys.text("gate")
     if gate and not layout.NAME.fullmatch(gate):
@@ -118,7 +118,7 @@ def read(content: bytes, path: str) -> Contract:
         validations=checks,
         notes=_notes(keys),
         approvals=_approvals(keys),
-        schema_version=version if isinstance(version, int) else None,
+        schema_version=version if type(version) is int else None,
         version=_version(keys),
         content=content,
         sha256=hashlib.sha256(content).hexdigest(),
@@ -219,7 +219,8 @@ def _lint(contract: Contract, notes: Notes) -> None:
         for depth in DEPTHS:
             if not effective and not contract.outputs(depth):
                 notes.problem("/required_outputs", f"at depth {depth} nothing of this contract can fail")
+    covered = paths.covering(targets)
     for check in contract.validations:
         target = check.fields.get("target")
-        if isinstance(target, str) and targets and target not in seen and not any(paths.covers(path, target) for path in targets):
+        if isinstance(target, str) and targets and target not in seen and not covered(target):
             notes.warn(f"{check.pointer}/target", f"{target!r} is none of the required outputs")

@@ -10,7 +10,7 @@ import fnmatch
 import os
 import re
 import stat
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import islice
 
@@ -18,6 +18,7 @@ from windlass.errors import Refused
 
 VARIABLES = ("slug", "artifact_path")
 IN_RECORD = "{record}/"
+RUNS = "orchestration/runs"
 MAX_MATCHES = 100_000
 MAX_LOOKED_AT = 250_000
 MAX_LEVELS = 64
@@ -60,9 +61,30 @@ def is_glob(path: str) -> bool:
     return bool(_WILDCARD.search(path))
 
 
-def covers(pattern: str, target: str) -> bool:
-    """Whether an output's template covers a check's target."""
-    return is_glob(pattern) and bool(_matcher(pattern)(target))
+def covering(templates: Iterable[str]) -> Callable[[str], bool]:
+    """Whether one of these templates covers a check's target: all of them are asked at once, in time linear in the target."""
+    globs = [pattern for pattern in templates if is_glob(pattern)]
+    if not globs:
+        return lambda _target: False
+    import re2  # noqa: PLC0415  # few contracts have wildcards, and every command reads contracts
+
+    options = re2.Options()
+    options.max_mem = 256 * 1024 * 1024
+    options.dot_nl = True
+    known = re2.compile("|".join(map(_translated, globs)), options)
+    return lambda target: known.fullmatch(target) is not None
+
+
+def _translated(pattern: str) -> str:
+    parts = re.split(r"(\\.|[*?])", pattern)
+    return "".join({"*": ".*", "?": "."}.get(part) or re.escape(part.replace("\\", "")) for part in parts)
+
+
+def _runs_below(place: str) -> str | None:
+    """Where the project's runs lie, seen from a directory below its root: what is recorded of work is no output of work."""
+    if not place:
+        return RUNS
+    return RUNS.removeprefix(f"{place}/") if RUNS.startswith(f"{place}/") else None
 
 
 def segments(template: str, *, slug: str, artifact_path: str) -> tuple[str, ...]:
@@ -81,14 +103,14 @@ def expanded(held: int, parts: Sequence[str]) -> list[str]:
     return sorted(path for path, _ in _matches(held, parts))
 
 
-def counted(held: int, parts: Sequence[str]) -> int:
-    """How many regular files that are not empty a glob means beneath an open directory; raises as `expanded` does."""
-    return sum(stat.S_ISREG(found.st_mode) and found.st_size > 0 for _, found in _matches(held, parts))
+def counted(held: int, parts: Sequence[str], place: str) -> int:
+    """How many files that are not empty a glob means beneath an open directory, which is `place` below the root; raises as `expanded` does."""
+    return sum(stat.S_ISREG(found.st_mode) and found.st_size > 0 for _, found in _matches(held, parts, place))
 
 
-def _matches(held: int, parts: Sequence[str]) -> Iterator[tuple[str, os.stat_result]]:
+def _matches(held: int, parts: Sequence[str], place: str = "") -> Iterator[tuple[str, os.stat_result]]:
     matched = 0
-    for looked, (path, found) in enumerate(_Walk(parts).beneath(held, "", frozenset({0}), 0), 1):
+    for looked, (path, found) in enumerate(_Walk(parts, _runs_below(place)).beneath(held, "", frozenset({0}), 0), 1):
         if looked > MAX_LOOKED_AT:
             raise NotExpanded("TOO_LARGE", f"{'/'.join(parts)}: more than {MAX_LOOKED_AT:,} names would have to be looked at")
         if found is not None:
@@ -101,8 +123,9 @@ def _matches(held: int, parts: Sequence[str]) -> Iterator[tuple[str, os.stat_res
 class _Walk:
     """One expansion: each directory is listed once, for all the parts that may begin in it. Lives as long as the expansion."""
 
-    def __init__(self, parts: Sequence[str]) -> None:
+    def __init__(self, parts: Sequence[str], runs: str | None) -> None:
         self._parts = tuple(parts)
+        self._runs = runs
         self._matchers = [_matcher("*" if part == "**" else part) for part in parts]
 
     def beneath(self, held: int, below: str, begun: frozenset[int], level: int) -> Iterator[tuple[str, os.stat_result | None]]:
@@ -112,6 +135,8 @@ class _Walk:
         active |= {place + 1 for place in active if parts[place] == "**" and place + 1 < len(parts)}
         for name, found in self._names(held, active, below):
             path = f"{below}/{name}" if below else name
+            if path == self._runs:
+                continue
             further, hit = self._further(name, active, folder=stat.S_ISDIR(found.st_mode))
             if hit or further:
                 _check_name(path)
