@@ -245,6 +245,8 @@ def _end(record: RunRecord, outcome: Outcome, again: str) -> None:
     if outcome.status in {"PAUSED", "STOPPED"}:
         word = "paused" if outcome.status == "PAUSED" else "stopped"
         _say(f"{word}: {outcome.reason}")
+        if outcome.for_person:
+            _say(f"next    windlass gate finish --run {record.run_id} --gate {outcome.gate}    when the outputs are there; then")
         _say(f"next    {again}")
     else:
         _say(f"{record.run_id} {record.run.status}")

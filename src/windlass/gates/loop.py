@@ -53,6 +53,8 @@ class Outcome:
     status: Literal["PASSED", "FAILED", "STOPPED", "PAUSED"]
     gate: str | None
     reason: str | None
+    for_person: bool = False
+    """A person does the gate's work; an approval is waited for otherwise."""
 
 
 Ask = Callable[[WorkflowGate, int], bool]
@@ -154,7 +156,7 @@ class _Gates:
             packet = self._record.logs_directory / layout.GATES / gate.gate / f"attempt-{attempt}" / "prompt.txt"
             self._tell(Moment(kind="waits", gate=gate, attempt=attempt, packet=packet))
             if not self._ask(gate, attempt):
-                return Outcome(status="PAUSED", gate=gate.gate, reason=f"gate {gate.gate} waits for a person")
+                return Outcome(status="PAUSED", gate=gate.gate, reason=f"gate {gate.gate} waits for a person", for_person=True)
             finished = acts.finish(self._record, self._project, gate.gate, allow_commands=self._means.allow_commands)
         elif observed.kept(self._record, gate.gate, attempt):  # the work is done, and was judged; it waits for approvals
             finished = acts.finish(self._record, self._project, gate.gate, allow_commands=self._means.allow_commands)

@@ -33,7 +33,7 @@ def packet(run: Run, gate: WorkflowGate, contract: Contract | None, places: Plac
             "What this gate is for",
             [line for text in (gate.description, contract.description if contract else None) if text for line in _lines(text)],
         ),
-        _section("Instructions", _lines(gate.instructions or "")),
+        _section("Instructions", _lines(_named(gate.instructions or "", places))),
         _section("Inputs, as they were when the attempt began", [escapes.visible(f"{found.resolved_path}  {_state(found)}") for found in inputs]),
         _section("Required outputs", list(_outputs(contract, places, _depth(run))) if contract else []),
         _section(
@@ -103,10 +103,13 @@ def _output(output: Output, places: Places) -> str:
 def _checks(contract: Contract, depth: Depth, places: Places) -> Iterator[str]:
     if contract.any_of or contract.outputs(depth):
         yield "- every required output is a regular file that is not empty"
-    values = {"{slug}": places.slug, "{artifact_path}": places.artifact_path}
     for check in contract.validations:
-        told = _VARIABLE.sub(lambda found: values[found[0]], words(check))
-        yield "- " + escapes.visible(told) + ("  (warns only)" if check.severity == "warning" else "")
+        yield "- " + escapes.visible(_named(words(check), places)) + ("  (warns only)" if check.severity == "warning" else "")
+
+
+def _named(text: str, places: Places) -> str:
+    values = {"{slug}": places.slug, "{artifact_path}": places.artifact_path}
+    return _VARIABLE.sub(lambda found: values[found[0]], text)
 
 
 def words(check: Check) -> str:

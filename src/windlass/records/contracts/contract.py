@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -14,6 +15,7 @@ from windlass.records.contracts.problems import InvalidFile, Keys, Notes, neares
 from windlass.records.events import DEPTHS, Depth
 
 SCHEMA_VERSION = 1
+_LOOKS_LIKE_REGEX = re.compile(r"\w\|\w|\\[bBdDsSwW]|\.[*+]|^\^\S|\(\?")
 Severity = Literal["error", "warning"]
 
 
@@ -221,6 +223,9 @@ def _lint(contract: Contract, notes: Notes) -> None:
                 notes.problem("/required_outputs", f"at depth {depth} nothing of this contract can fail")
     covered = paths.covering(targets)
     for check in contract.validations:
+        pattern = check.fields.get("pattern")
+        if check.type == "not_contains" and isinstance(pattern, str) and not check.fields.get("regex") and _LOOKS_LIKE_REGEX.search(pattern):
+            notes.warn(f"{check.pointer}/pattern", f'{pattern!r} is looked for as it stands; add "regex": true if it is meant as a pattern')
         target = check.fields.get("target")
         if isinstance(target, str) and targets and target not in seen and not covered(target):
             notes.warn(f"{check.pointer}/target", f"{target!r} is none of the required outputs")

@@ -80,6 +80,15 @@ def test_a_check_of_what_is_no_output_is_warned_of_and_a_glob_covers_its_files()
     assert "b.md" in warned[0]
 
 
+@pytest.mark.parametrize(
+    ("pattern", "warned"), [("TODO|TBD", True), (r"\bTODO\b", True), ("a.*b", True), ("[DRAFT]", False), ("a | b", False), ("1.5", False)]
+)
+def test_a_text_that_looks_like_a_pattern_is_warned_of_where_it_is_none(pattern: str, warned: bool) -> None:
+    check = {"type": "not_contains", "target": "{artifact_path}/a.md", "pattern": pattern}
+    assert any('"regex": true' in str(warning) for warning in read(validations=[check]).warnings) is warned
+    assert not read(validations=[{**check, "regex": True}]).warnings
+
+
 def test_thousands_of_outputs_and_checks_are_held_against_each_other_in_no_time() -> None:
     outputs = [{"path": f"{{artifact_path}}/x{number}/**/*.md"} for number in range(2000)]
     checks = [{"type": "contains_text", "target": f"q{number}", "text": "x"} for number in range(2000)]
