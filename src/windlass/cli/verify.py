@@ -38,6 +38,8 @@ def command(where: str, head: str | None, keys: Path | None, witnesses: tuple[Pa
         click.echo(f"damaged  … and {len(report.problems) - _MOST_SHOWN} more; --json lists them all")
     for warning in report.warnings:
         click.echo(escapes.terminal(f"warning  {warning}"))
+    if report.signed_by:
+        click.echo(escapes.terminal(f"signed   by {', '.join(report.signed_by)}"))
     counted = [f"{report.entries} entries", f"{report.artifacts_checked} artifacts checked"]
     if report.bodies_checked:
         counted.append(f"{report.bodies_checked} bodies checked")

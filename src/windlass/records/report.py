@@ -42,6 +42,8 @@ class Report:
     bodies_checked: int = 0
     bodies_not_carried: int = 0
     """Response bodies whose hashes the record keeps and whose bytes are not here."""
+    signed_by: tuple[str, ...] = ()
+    """Who of the known keys signed the statement of a bundle."""
 
     @property
     def verdict(self) -> Verdict:
@@ -55,4 +57,5 @@ class Report:
         fields = asdict(self)
         fields["problems"] = list(fields["problems"])
         fields["warnings"] = list(fields["warnings"])
+        fields["signed_by"] = list(fields["signed_by"])
         return {"schema_version": SCHEMA_VERSION, "verdict": self.verdict, **fields}

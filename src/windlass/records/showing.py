@@ -47,8 +47,9 @@ def _attempt(attempt: Mapping[str, Any]) -> Iterator[str]:
             warned = "warning " if check.get("severity") == "warning" else ""
             why = _text(check.get("reason")) or _text(check.get("code")) or "failed"
             yield f"    {warned}{_text(check.get('type'))} {_text(check.get('path'))}: {why}"
-    if attempt.get("failure_reason"):
-        yield f"    {_text(attempt['failure_reason'])}"
+    reason = _text(attempt.get("failure_reason"))
+    if reason and not any(_text(check.get("reason")) and _text(check["reason"]) in reason for check in checks if check.get("pass") is not True):
+        yield f"    {reason}"
 
 
 def _object(value: object) -> Mapping[str, Any]:

@@ -93,7 +93,31 @@ def _verify_bundle(path: Path, anchor: str | None, keys: Path | None, witnesses:
     from windlass.records.attest import bundle  # noqa: PLC0415  # tarfile is slow to import, and few records come in one
 
     with bundle.opened(path) as directory:
-        return replace(_verify_record(_record_of(directory), anchor, keys, witnesses), path=str(path))
+        record = _record_of(directory)
+        report = replace(_verify_record(record, anchor, keys, witnesses), path=str(path))
+        stated = directory / bundle.STATEMENT
+        return _with_statement(report, record, stated, keys) if stated.exists() and not report.problems else report
+
+
+def _with_statement(report: Report, record: Path, path: Path, keys: Path | None) -> Report:
+    """The report with what the statement beside the record adds: a signature by a known key vouches for the chain's head."""
+    from windlass.records.attest import reading, stated  # noqa: PLC0415  # signatures are loaded where there is a statement
+
+    outside = _outside_keys(keys)
+    known = {key.key_id: key for key in outside.keys} if outside else {}
+    content = files.content(path, bound.MAX_SIZE)
+    found = stated.check(content, path.name, reading.tell(record, report), {name: key.public_key for name, key in known.items()})
+    problems, warnings = [*report.problems, *found.problems], list(report.warnings)
+    if not found.is_signed:
+        warnings.append(Finding(file=path.name, reason="is not signed: it repeats the record and vouches for nothing"))
+    elif outside is None:
+        warnings.append(Finding(file=path.name, reason="is signed; by whom, --keys would tell"))
+    elif not found.signers:
+        problems.append(Finding(file=path.name, reason=f"is signed by no key of {keys}"))
+    signed_by = tuple(sorted(f"{known[name].who} (key {name[:12]})" for name in found.signers))
+    return replace(
+        report, problems=tuple(problems), warnings=tuple(warnings), signed_by=signed_by, anchored=report.anchored or bool(signed_by and not problems)
+    )
 
 
 def _verify_record(record: Path, anchor: str | None, keys: Path | None, witnesses: Sequence[Path]) -> Report:
