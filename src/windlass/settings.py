@@ -39,6 +39,7 @@ AGENT_ENDPOINTS_JSON = Setting(variable="AGENT_ENDPOINTS_JSON", place="fleet.age
 SERVICE_TOKEN = Setting(variable="WORKER_SERVICE_TOKEN", place=None, says="bearer token from callers to the orchestrator")
 READ_TOKEN = Setting(variable="WINDLASS_READ_TOKEN", place=None, says="bearer token that may list task types and nothing else")
 AGENT_TOKEN = Setting(variable="WINDLASS_AGENT_TOKEN", place=None, says="bearer token from the orchestrator's callers to agents")
+WINDOWS_TOKEN = Setting(variable="WINDLASS_WINDOWS_TOKEN", place=None, says="token of the windows service, in the header X-VX11-Token")
 STATE_DIR = Setting(variable="WINDLASS_STATE_DIR", place="state_dir", says="directory of audits and state", default=".windlass")
 LIVE_SOURCES = Setting(
     variable="WINDLASS_LIVE_SOURCES", place="agents.live_sources", says="live sources that agents may ask: pubmed, openalex; none without it"
@@ -66,6 +67,7 @@ ALL = (
     SERVICE_TOKEN,
     READ_TOKEN,
     AGENT_TOKEN,
+    WINDOWS_TOKEN,
     STATE_DIR,
     LIVE_SOURCES,
     PUBMED_URL,

@@ -1,4 +1,4 @@
-"""`windlass serve orchestrator|executor`: the two services, in the foreground, until Ctrl-C or SIGTERM."""
+"""`windlass serve orchestrator|executor|windows`: the services, in the foreground, until Ctrl-C or SIGTERM."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 @click.group()
 def command() -> None:
-    """Serve the orchestrator or the agents, in the foreground."""
+    """Serve the orchestrator, the agents or the windows, in the foreground."""
 
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
@@ -177,3 +177,23 @@ def _address(host: str, fd: int | None) -> str:
 
 def _announce(what: str) -> Callable[[str], None]:
     return lambda url: click.echo(f"{what} at {url}", err=True)
+
+
+@command.command()
+@click.option("--config", type=GivenPath(dir_okay=False), default=Path("windlass.toml"), show_default=True, help="The file with [windows].")
+@click.option("--secure-cookie", is_flag=True, help="The page is reached by https only: its cookie says so.")
+@_shared(8001)
+def windows(config: Path, secure_cookie: bool, host: str, port: int, fd: int | None, log_level: str) -> None:
+    """Serve the windows of a project: the API, the page at /, and the loop that closes. Needs WINDLASS_WINDOWS_TOKEN."""
+    from windlass import telemetry
+    from windlass.cli import windows as places
+    from windlass.infra import server
+    from windlass.windows import app
+
+    telemetry.configure(log_level)
+    place = places.place(config)
+    service = app.create(place.configured, place.directory, token=place.settings.required(settings.WINDOWS_TOKEN), secure_cookie=secure_cookie)
+    policy = place.configured.policy
+    server.serve(
+        service, host=host, port=port, fd=fd, log_level=log_level, ready=_announce(f"windows: {policy.project}, {len(policy.services)} services")
+    )

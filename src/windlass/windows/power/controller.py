@@ -126,7 +126,6 @@ class Controller:
             live, look = await asyncio.gather(self.ledger.live(), self.watch.soon())
         except WindlassError as failure:
             return await self._refused("state_refused", failure, actor or "", None)
-        now = self._time.now()
         seen = look.seen
         held = {name for window in live for name in window.services}
         alive = seen.alive() if seen else frozenset[str]()
@@ -144,7 +143,7 @@ class Controller:
             facts["trouble"] = look.trouble
         if seen and seen.damaged:
             facts["damaged_leases"] = [{"name": one.name, "problem": one.problem} for one in seen.damaged]
-        return Answer(http=200, body={**facts, "timestamp": _stamp(now.epoch_ms), "audit_id": f"look_{secrets.token_hex(6)}"})
+        return Answer(http=200, body={**facts, **self.stamp()})
 
     async def policy_status(self) -> Answer:
         """Whether the core is alone, by observation."""
@@ -183,11 +182,15 @@ class Controller:
             refusal = Refusal(422, "INVALID_QUERY", f"must be an RFC 3339 instant: {failure}", field="since")
             return await self._refused("audit_refused", refusal, "", None)
         entries = await self.log.since(after, limit)
-        return Answer(http=200, body={"entries": entries, "timestamp": _stamp(self._time.now().epoch_ms), "audit_id": f"look_{secrets.token_hex(6)}"})
+        return Answer(http=200, body={"entries": entries, **self.stamp()})
 
     async def refused(self, action: str, failure: WindlassError, *, actor: str, body: Any = None) -> Answer:
         """An answer to a request that somebody else refuses (a missing token, a body that is no JSON), audited like any other."""
         return await self._refused(action, failure, actor, body)
+
+    def stamp(self) -> dict[str, Any]:
+        """When an answer that changes nothing is given; its id is not in the audit, which has what was asked and done."""
+        return {"timestamp": _stamp(self._time.now().epoch_ms), "audit_id": f"look_{secrets.token_hex(6)}"}
 
     async def close_all(self, reason: CloseReason) -> None:
         """Close every window, and wait until that is observed, or as long as a stop may take."""

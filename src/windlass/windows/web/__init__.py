@@ -1,0 +1,1 @@
+"""The windows over HTTP: the API whose callers exist, and a page for people."""
