@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
 from tests.engines.scripted import ScriptedEngine, scripted
 from tests.integration import windows_services
 from tests.integration.windows_services import Service, configured, core_up, service, touched, until
+
 from windlass.infra import chain
 
 ROUTES = [

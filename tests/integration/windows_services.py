@@ -17,6 +17,7 @@ from typing import Any
 
 from tests.engines.scripted import ScriptedEngine
 
+UP = ("up", "--detach", "--no-deps", "--no-recreate", "--no-build", "--")
 TOKEN = "a-token-of-this-test"
 CORE = {"madre": {"restart": "always"}, "redis": {}}
 POWERED = {"switch": {"depends_on": ["redis"]}, "hermes": {}, "spawner": {"depends_on": ["stranger"]}, "stranger": {}}
@@ -107,7 +108,7 @@ def until(condition: Callable[[], Any], what: str, patience_s: float = 20) -> An
 def core_up(engine: ScriptedEngine) -> None:
     """Start the core as its owner would, past the windows."""
     subprocess.run(
-        [str(engine.docker), "compose", "--project-name", "vx", "--file", str(engine.directory / "compose.json"), "up", "--detach", *CORE],
+        [str(engine.docker), "compose", "--project-name", "vx", "--file", str(engine.directory / "compose.json"), *UP, *CORE],
         env=engine.environment,
         check=True,
         capture_output=True,

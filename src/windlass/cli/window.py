@@ -1,4 +1,4 @@
-"""`windlass window`: look at a window of local processes, or close it, from its directory alone."""
+"""`windlass window`: open services for a bounded time, look at them, close them; and the windows of `windlass prove`, by their directories."""
 
 from __future__ import annotations
 
@@ -6,20 +6,35 @@ from pathlib import Path
 
 import click
 
-from windlass.cli import window_doctor, window_reap
-from windlass.cli.paths import GivenPath
+from windlass.cli import window_doctor, window_power, window_reap
 
 
 @click.group()
 def command() -> None:
-    """Look at a window, or close it before its deadline does."""
+    """Open services for a bounded time, look at them, close them."""
 
 
 @command.command()
-@click.argument("directory", type=GivenPath(exists=True, file_okay=False))
-@click.option("--json", "as_json", is_flag=True, help="Print the status as JSON.")
-def status(directory: Path, as_json: bool) -> None:
-    """The window in DIRECTORY as it is now: observed, not declared."""
+@click.argument("directory", required=False)
+@window_power.CONFIG
+@window_power.AS_JSON
+def status(directory: str | None, config: Path, as_json: bool) -> int:
+    """What is open and what runs: observed, not declared. With DIRECTORY, the window of `windlass prove` that lies there."""
+    if directory is None:
+        return window_power.status(config, as_json=as_json)
+    _status(_directory(directory), as_json=as_json)
+    return 0
+
+
+def _directory(given: str) -> Path:
+    from windlass.errors import Refused
+
+    if "\0" in given or not Path(given).is_dir():
+        raise Refused(f"{given!r}: is no directory of a window")
+    return Path(given)
+
+
+def _status(directory: Path, *, as_json: bool) -> None:
     import orjson
 
     from windlass.cli import loop
@@ -43,10 +58,20 @@ def status(directory: Path, as_json: bool) -> None:
 
 
 @command.command()
-@click.argument("directory", type=GivenPath(exists=True, file_okay=False))
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON.")
-def close(directory: Path, as_json: bool) -> int:
-    """Close the window in DIRECTORY, and say how it was found afterwards. Exit code 1 when the end of something can't be confirmed."""
+@click.argument("window", required=False)
+@window_power.CONFIG
+@window_power.AS_JSON
+def close(window: str | None, config: Path, as_json: bool) -> int:
+    """Close a window: the one that is open, or the one of that id; WINDOW may be the directory of a window of `windlass prove`.
+
+    Exit code 1 when the end of something can't be confirmed.
+    """
+    if window is not None and ("/" in window or Path(window).is_dir()):
+        return _close(_directory(window), as_json=as_json)
+    return window_power.close(window, config, as_json=as_json)
+
+
+def _close(directory: Path, *, as_json: bool) -> int:
     import orjson
 
     from windlass.cli import loop
@@ -65,5 +90,7 @@ def close(directory: Path, as_json: bool) -> int:
     return 0 if closed.state == "closed" else 1
 
 
+for name, one in window_power.COMMANDS.items():
+    command.add_command(one, name)
 command.add_command(window_reap.command, "reap")
 command.add_command(window_doctor.command, "doctor")

@@ -1,0 +1,60 @@
+"""What a command leaves behind when its window stays open: a process of its own that runs the loop until no window is left.
+
+`python -m windlass.windows.power.watcher CONFIG`. It holds no state: killed, it is replaced by the next command, a service, or, for
+Compose, the reaper. It ends when nothing is open, or when the ledger is gone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+from windlass.errors import WindlassError
+from windlass.windows.power.configured import Configured, configured
+from windlass.windows.power.controller import controlling
+
+LOG_NAME = "watcher.log"
+
+
+def leave(config: Path, directory: Path) -> int:
+    """Start a watcher that outlives this process; returns its pid. Raises OSError."""
+    argv = [sys.executable, "-m", "windlass.windows.power.watcher", str(config.absolute()), str(directory.absolute())]
+    with (directory / LOG_NAME).open("ab") as log:
+        started = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/")
+    return started.pid
+
+
+async def watch(known: Configured, directory: Path) -> None:
+    """Run the loop over the windows that `directory` holds, until nothing is open."""
+    async with known.backend(directory) as backend, controlling(known.policy, backend, directory, audit_dir=known.audit_dir) as controller:
+
+        async def nothing_left() -> bool:
+            if not await asyncio.to_thread(controller.ledger.path.exists):
+                return True
+            return not await controller.ledger.live() and not await controller.ledger.open_applications()
+
+        await controller.reconciler.run(nothing_left)
+
+
+def main(arguments: list[str]) -> int:
+    """Watch; returns the exit code."""
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # it stays when the terminal goes
+    config, directory = map(Path, arguments)
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            table = tomllib.loads(config.read_text("utf-8")).get("windows", {})
+            asyncio.run(watch(configured(table, str(config), config.parent), directory))
+    except (WindlassError, OSError, ValueError) as failure:
+        sys.stderr.write(f"{os.getpid()}: {failure}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
