@@ -13,21 +13,28 @@ from windlass.errors import GivenUp, Refused
 if TYPE_CHECKING:
     from windlass.records.approvals.signing import Signer
 
+_OURS = len(b'{"payload":"')
+"""Bytes by which the beginning of a line is known to be ours."""
+
 
 @click.command()
 @click.argument("where", metavar="RUN")
 @click.option("--git", "in_git", is_flag=True, help="Keep the head in a ref of the repository, refs/windlass/anchors/<run id>, which can be pushed.")
-@click.option("--witness", type=GivenPath(dir_okay=False, exists=True), metavar="KEY", help="Sign the head with this private key, as a witness.")
+@click.option(
+    "--witness",
+    type=GivenPath(dir_okay=False, exists=True),
+    metavar="KEY",
+    help="Sign the head as a witness, with this private key or the .pub of one that your ssh-agent holds.",
+)
 @click.option("--to", type=GivenPath(dir_okay=False), metavar="FILE", help="The witness's own file, to which the signed head is added.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def command(where: str, in_git: bool, witness: Path | None, to: Path | None, as_json: bool) -> int:
     """Anchor a run. RUN is a run id or a directory. The record is verified first, against the anchors that it has; a damaged one is not anchored."""
     import orjson
 
-    from windlass.cli import asking, runs
+    from windlass.cli import runs, signers
     from windlass.infra import chain, instants
     from windlass.records import artifacts, layout, verify
-    from windlass.records.approvals import signing
     from windlass.records.attest import anchors, reading
 
     if not in_git and witness is None:
@@ -37,7 +44,7 @@ def command(where: str, in_git: bool, witness: Path | None, to: Path | None, as_
     path = runs.found(where)
     record = reading.record_of(path)
     report = verify.verify(path)
-    signer = signing.from_file(witness, lambda: asking.secret(f"Passphrase of {witness}")) if witness else None
+    signer = signers.named(witness) if witness else None
     whole = chain.scan(artifacts.content(record, layout.JOURNAL))
     scan = chain.Scan(entries=whole.entries[: report.entries], breaks=(), torn=0)
     keys = {signer.key_id: signer.public_key} if signer else {}
@@ -55,13 +62,14 @@ def command(where: str, in_git: bool, witness: Path | None, to: Path | None, as_
     if as_json:
         click.echo(orjson.dumps(told, option=orjson.OPT_INDENT_2))
         return 0
-    kept = [f"commit {str(told['commit'])[:12]}"] if in_git else []
+    kept = [f"ref {str(told['commit'])[:12]} of {anchors.ref(str(told['run_id']))}"] if in_git else []
     click.echo(f"anchored by {' and '.join([*kept, *([f'witness {to}'] if to else [])])}: {told['entries']} entries, head {scan.head}")
     return 0
 
 
 def _add(to: Path, signer: Signer, content: bytes) -> None:
-    """Add one signed line to the witness's file, durable when this returns."""
+    """Add one signed line to the witness's file, durable when this returns; a line that a kill cut short, which nobody relies on, makes room."""
+    import fcntl
     import os
 
     import orjson
@@ -71,8 +79,14 @@ def _add(to: Path, signer: Signer, content: bytes) -> None:
 
     line = orjson.dumps(dsse.sealed(content, anchors.PAYLOAD_TYPE, lambda message: (signer.key_id, signer.sign(message)))) + b"\n"
     try:
-        descriptor = os.open(to, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
+        descriptor = os.open(to, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o644)
         try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX)
+            content = files.content(to, anchors.MAX_WITNESS)
+            whole = content.rfind(b"\n") + 1
+            if not content[whole:].startswith(line[:_OURS]) and not line.startswith(content[whole:]):
+                raise Refused(f"--to {to}: its last line was written by something else; nothing is added to it")
+            os.ftruncate(descriptor, whole)
             files.write_all(descriptor, line)
             os.fsync(descriptor)
         finally:

@@ -24,7 +24,11 @@ FORMATS = ("intoto", "junit", "sarif", "html", "markdown", "bundle")
 @click.option(
     "--out", type=GivenPath(dir_okay=False), help="Where it is written; stdout by default. A bundle needs it, and is compressed when it ends in gz."
 )
-@click.option("--key", type=GivenPath(dir_okay=False, exists=True), help="The Ed25519 private key that signs a statement, also that of a bundle.")
+@click.option(
+    "--key",
+    type=GivenPath(dir_okay=False, exists=True),
+    help="The Ed25519 key that signs a statement, also a bundle's: the private key's file, or the .pub of one that your ssh-agent holds.",
+)
 @click.option("--unsigned", is_flag=True, help="With intoto: write the bare statement, which nobody vouches for.")
 @click.option("--url", help="With intoto and bundle: where the run can be looked at, such as the CI job.")
 @click.option("--head", help="The hash of a journal entry that was kept elsewhere; the record is held against it first.")
@@ -34,7 +38,9 @@ def command(where: str, kind: str, out: Path | None, key: Path | None, unsigned:
     from windlass.records.attest import reading
 
     _check(kind, out, key, unsigned=unsigned, url=url)
-    story, record = reading.read(runs.found(where), head), reading.record_of(runs.found(where))
+    record = reading.record_of(runs.found(where))
+    reading.check_outside(record, out, "--out")
+    story = reading.read(runs.found(where), head)
     if kind == "bundle" and out is not None:
         _bundle(story, record, out, _statement(story, key, url) if key else None)
     else:
@@ -81,11 +87,10 @@ def _statement(story: Story, key: Path | None, url: str | None) -> bytes:
         return orjson.dumps(stated, option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE)
     import rfc8785
 
-    from windlass.cli import asking
-    from windlass.records.approvals import signing
+    from windlass.cli import signers
     from windlass.records.attest import dsse
 
-    signer = signing.from_file(key, lambda: asking.secret(f"Passphrase of {key}"))
+    signer = signers.named(key)
     envelope = dsse.sealed(rfc8785.dumps(stated), statement.PAYLOAD_TYPE, lambda message: (signer.key_id, signer.sign(message)))
     return orjson.dumps(envelope, option=orjson.OPT_APPEND_NEWLINE)
 

@@ -25,6 +25,7 @@ def command(where: str, as_json: bool, html: Path | None) -> int:
     from windlass.infra import files
     from windlass.records.attest import reading, summary, terminal
 
+    reading.check_outside(reading.record_of(runs.found(where)), html, "--html")
     story = reading.read(runs.found(where))
     if html:
         from windlass.records.attest import timeline

@@ -40,6 +40,8 @@ def command(where: str, head: str | None, keys: Path | None, witnesses: tuple[Pa
         click.echo(escapes.terminal(f"warning  {warning}"))
     if report.signed_by:
         click.echo(escapes.terminal(f"signed   by {', '.join(report.signed_by)}"))
+    for anchor in report.anchored_by:
+        click.echo(escapes.terminal(f"anchored by {anchor}"))
     counted = [f"{report.entries} entries", f"{report.artifacts_checked} artifacts checked"]
     if report.bodies_checked:
         counted.append(f"{report.bodies_checked} bodies checked")

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from time import monotonic
 
 from windlass.errors import Refused
 from windlass.gates import interrupts, sources
 from windlass.gates.work import Did, Ground, Means, Work
 from windlass.infra import files, instants
-from windlass.infra.redaction import Redactor
 from windlass.records.checks import command, permission, program
 
 
@@ -25,8 +23,9 @@ def do(work: Work, means: Means, ground: Ground | None) -> Did:
         return Did(reason=str(refusal))
     began, started = instants.now(), monotonic()
     with interrupts.as_one():
-        ran = program.run(argv, cwd=work.project.root, timeout_s=options["timeout_s"], env=environment(work, ground))
-    said = _redacted(ran.tail, ground)
+        ran = program.run(
+            argv, cwd=work.project.root, timeout_s=options["timeout_s"], env=environment(work, ground), lent=ground.secrets if ground else ()
+        )
     reason = _why(ran, argv[0], options["timeout_s"])
     work.record.invocation_recorded(
         work.gate.gate,
@@ -37,8 +36,8 @@ def do(work: Work, means: Means, ground: Ground | None) -> Did:
         duration_ms=int((monotonic() - started) * 1000),
     )
     work.logs.mkdir(parents=True, exist_ok=True)
-    files.replace(work.logs / "output.txt", "".join(f"{line}\n" for line in said).encode(), durable=False)
-    return Did(reason=reason, said=said)
+    files.replace(work.logs / "output.txt", "".join(f"{line}\n" for line in ran.tail).encode(), durable=False)
+    return Did(reason=reason, said=ran.tail)
 
 
 def environment(work: Work, ground: Ground | None) -> dict[str, str]:
@@ -56,14 +55,6 @@ def environment(work: Work, ground: Ground | None) -> dict[str, str]:
     if ground is None:
         return told
     return told | {"ORCHESTRATOR_URL": ground.url, "WORKER_SERVICE_TOKEN": ground.token}
-
-
-def _redacted(lines: Sequence[str], ground: Ground | None) -> list[str]:
-    """The program may print the token that it was lent."""
-    if ground is None:
-        return list(lines)
-    redactor = Redactor(ground.secrets)
-    return [redactor.text(line) for line in lines]
 
 
 def _why(ran: program.Ran, name: str, timeout_s: int) -> str | None:

@@ -1,6 +1,7 @@
 """What a git repository holds of a file over its history, and refs of our own in it. Plumbing only.
 
-No filter, hook, pager, replacement ref or network has a part in it, and no variable that names another repository.
+No filter, hook, pager, replacement ref or network has a part in it, no program that the repository's configuration names, and no
+variable that names another repository.
 """
 
 from __future__ import annotations
@@ -16,6 +17,10 @@ from windlass.errors import Refused, Unavailable
 TIMEOUT_S = 60
 _OBJECT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 _STILL = {"GIT_NO_REPLACE_OBJECTS": "1", "GIT_NO_LAZY_FETCH": "1", "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+_NO_NETWORK = {"GIT_ALLOW_PROTOCOL": "none"}
+"""A git older than 2.45 knows no GIT_NO_LAZY_FETCH, and would ask the remote of a partial clone for what is missing."""
+_NO_PROGRAM = ("--no-pager", "-c", f"core.hooksPath={os.devnull}", "-c", "core.fsmonitor=false")
+"""`update-ref` runs the hook reference-transaction otherwise."""
 _NAMES, _ADDRESSES = ("GIT_AUTHOR_NAME", "GIT_COMMITTER_NAME"), ("GIT_AUTHOR_EMAIL", "GIT_COMMITTER_EMAIL")
 _WHO = dict.fromkeys(_NAMES, "windlass") | dict.fromkeys(_ADDRESSES, "windlass@localhost")
 """A commit of ours needs no identity to be configured, and says nothing about a person."""
@@ -25,6 +30,17 @@ def in_repository(directory: Path) -> bool:
     """Whether a directory lies in a working tree of git: told by what lies there, so that no process is started where there is none."""
     here = directory.resolve()
     return any((above / ".git").exists() for above in (here, *here.parents))
+
+
+def doubt(directory: Path) -> str | None:
+    """Why what git says of this directory is not the whole truth: it refuses the repository, or has only the end of its history."""
+    done = _done(directory, ("rev-parse", "--is-shallow-repository"), b"")
+    if done.returncode:
+        reason = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        return f"git does not read this repository, so nothing in it is an anchor: {reason[0] if reason else 'it said nothing'}"
+    if done.stdout.strip() == b"true":
+        return "the repository is a shallow clone: what older commits have of the record was not compared (`git fetch --unshallow` brings them)"
+    return None
 
 
 def versions(directory: Path, name: str) -> list[tuple[str, bytes]]:
@@ -89,7 +105,12 @@ def _done(directory: Path, order: Sequence[str], given: bytes) -> subprocess.Com
     own = {key: value for key, value in os.environ.items() if not key.startswith("GIT_")}
     try:
         return subprocess.run(
-            ["git", "-C", str(directory), *order], input=given, capture_output=True, timeout=TIMEOUT_S, check=False, env=own | _STILL | _WHO
+            ["git", *_NO_PROGRAM, "-C", str(directory), *order],
+            input=given,
+            capture_output=True,
+            timeout=TIMEOUT_S,
+            check=False,
+            env=own | _STILL | _NO_NETWORK | _WHO,
         )
     except FileNotFoundError as failure:
         raise Unavailable("git is not installed, so what was committed can't be told") from failure

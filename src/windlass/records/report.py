@@ -44,6 +44,8 @@ class Report:
     """Response bodies whose hashes the record keeps and whose bytes are not here."""
     signed_by: tuple[str, ...] = ()
     """Who of the known keys signed the statement of a bundle."""
+    anchored_by: tuple[str, ...] = ()
+    """What vouches for the chain from outside of it, and how far."""
 
     @property
     def verdict(self) -> Verdict:
@@ -58,4 +60,5 @@ class Report:
         fields["problems"] = list(fields["problems"])
         fields["warnings"] = list(fields["warnings"])
         fields["signed_by"] = list(fields["signed_by"])
+        fields["anchored_by"] = list(fields["anchored_by"])
         return {"schema_version": SCHEMA_VERSION, "verdict": self.verdict, **fields}

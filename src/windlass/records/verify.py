@@ -39,17 +39,19 @@ def verify(path: Path, head: str | None = None, keys: Path | None = None, witnes
 
     Changes nothing. Raises Refused for an anchor that is none, and UnusableRecord for a path that holds nothing to verify.
     """
-    anchor = _anchor(head)
+    anchor, outside = _anchor(head), _outside_keys(keys)
+    if witnesses and outside is None:
+        raise Refused("--witness: needs --keys, the file with the witness's public key; a signature by nobody in particular proves nothing")
     try:
         if path.is_dir():
-            return _verify_record(_record_of(path.absolute()), anchor, keys, witnesses)
+            return _verify_record(_record_of(path.absolute()), anchor, outside, witnesses)
         if path.is_file() and _is_bundle(path):
-            return _verify_bundle(path, anchor, keys, witnesses)
+            return _verify_bundle(path, anchor, outside, witnesses)
         if path.is_file():
-            return _verify_log(path, anchor)
+            return _verify_log(path, anchor, outside, witnesses)
     except OSError as failure:
         raise UnusableRecord(f"{failure.filename or path}: {failure.strerror or failure}") from failure
-    raise UnusableRecord(f"{path}: there is nothing here")
+    raise UnusableRecord(f"{path}: {'is neither a file nor a directory' if path.exists() else 'there is nothing here'}")
 
 
 def _anchor(head: str | None) -> str | None:
@@ -72,11 +74,14 @@ def _record_of(path: Path) -> Path:
     raise UnusableRecord(f"{path}: holds no record ({layout.JOURNAL})")
 
 
-def _verify_log(path: Path, anchor: str | None) -> Report:
+def _verify_log(path: Path, anchor: str | None, keys: Keys | None, witnesses: Sequence[Path]) -> Report:
     content = artifacts.content(path.resolve().parent, path.resolve().name)
     scan = chain.scan(content)
     if content and not scan.entries and not content.startswith(b'{"seq":') and not evidence.is_log(content):
-        raise UnusableRecord(f"{path}: is not a chained log")
+        raise UnusableRecord(f"{path}: is neither a chained log nor a bundle")
+    if keys:
+        name = "--witness" if witnesses else "--keys"
+        raise Refused(f"{name}: {path} is a chained log by itself, in which nothing is signed; --head is what it can be held against")
     found = _Found()
     _check_chain(found, path.name, content, scan, anchor)
     return found.report(path, anchor, scan)
@@ -88,39 +93,49 @@ def _is_bundle(path: Path) -> bool:
     return beginning[:2] == b"\x1f\x8b" or beginning[257:262] == b"ustar"
 
 
-def _verify_bundle(path: Path, anchor: str | None, keys: Path | None, witnesses: Sequence[Path]) -> Report:
+def _verify_bundle(path: Path, anchor: str | None, keys: Keys | None, witnesses: Sequence[Path]) -> Report:
     """What is in a bundle, as if it had been unpacked."""
     from windlass.records.attest import bundle  # noqa: PLC0415  # tarfile is slow to import, and few records come in one
 
     with bundle.opened(path) as directory:
         record = _record_of(directory)
         report = replace(_verify_record(record, anchor, keys, witnesses), path=str(path))
+        if not bundle.has_our_verifier(directory):
+            strange = Finding(
+                file=bundle.VERIFIER, reason="is not the program of this Windlass: of another version, changed or missing; read it before you run it"
+            )
+            report = replace(report, warnings=(*report.warnings, strange))
         stated = directory / bundle.STATEMENT
         return _with_statement(report, record, stated, keys) if stated.exists() and not report.problems else report
 
 
-def _with_statement(report: Report, record: Path, path: Path, keys: Path | None) -> Report:
+def _with_statement(report: Report, record: Path, path: Path, keys: Keys | None) -> Report:
     """The report with what the statement beside the record adds: a signature by a known key vouches for the chain's head."""
     from windlass.records.attest import reading, stated  # noqa: PLC0415  # signatures are loaded where there is a statement
 
-    outside = _outside_keys(keys)
-    known = {key.key_id: key for key in outside.keys} if outside else {}
+    known = {key.key_id: key for key in keys.keys} if keys else {}
     content = files.content(path, bound.MAX_SIZE)
     found = stated.check(content, path.name, reading.tell(record, report), {name: key.public_key for name, key in known.items()})
     problems, warnings = [*report.problems, *found.problems], list(report.warnings)
     if not found.is_signed:
         warnings.append(Finding(file=path.name, reason="is not signed: it repeats the record and vouches for nothing"))
-    elif outside is None:
+    elif keys is None:
         warnings.append(Finding(file=path.name, reason="is signed; by whom, --keys would tell"))
     elif not found.signers:
-        problems.append(Finding(file=path.name, reason=f"is signed by no key of {keys}"))
+        problems.append(Finding(file=path.name, reason=f"is signed by no key of {keys.path}"))
     signed_by = tuple(sorted(f"{known[name].who} (key {name[:12]})" for name in found.signers))
+    anchored_by = report.anchored_by if problems else (*report.anchored_by, *(f"{path.name} signed by {name}" for name in signed_by))
     return replace(
-        report, problems=tuple(problems), warnings=tuple(warnings), signed_by=signed_by, anchored=report.anchored or bool(signed_by and not problems)
+        report,
+        problems=tuple(problems),
+        warnings=tuple(warnings),
+        signed_by=signed_by,
+        anchored_by=anchored_by,
+        anchored=report.anchored or bool(anchored_by),
     )
 
 
-def _verify_record(record: Path, anchor: str | None, keys: Path | None, witnesses: Sequence[Path]) -> Report:
+def _verify_record(record: Path, anchor: str | None, keys: Keys | None, witnesses: Sequence[Path]) -> Report:
     found = _Found()
     with locks.shared(record):
         content = _read(found, record, layout.JOURNAL)
@@ -138,7 +153,7 @@ def _verify_record(record: Path, anchor: str | None, keys: Path | None, witnesse
     _check_place(found, record, replay.run)
     _check_anchors(found, record, scan, keys, witnesses)
     _check_evidence(found, record, replay)
-    _check_approvals(found, record, replay.run, keys)
+    _check_approvals(found, record, replay.run, keys, witnesses)
     return found.report(record, anchor, scan)
 
 
@@ -148,7 +163,7 @@ class _Found:
 
     problems: list[Finding] = field(default_factory=list)
     warnings: list[Finding] = field(default_factory=list)
-    anchored: bool = False
+    anchored_by: list[str] = field(default_factory=list)
     carried: evidence.Carried | None = None
     bodies: evidence.Bodies | None = None
 
@@ -161,7 +176,8 @@ class _Found:
     def report(self, path: Path, anchor: str | None, scan: chain.Scan) -> Report:
         return Report(
             path=str(path),
-            anchored=anchor is not None or self.anchored,
+            anchored=anchor is not None or bool(self.anchored_by),
+            anchored_by=tuple(self.anchored_by),
             problems=tuple(self.problems),
             warnings=tuple(self.warnings),
             entries=len(scan.entries),
@@ -193,7 +209,9 @@ def _check_chain(found: _Found, name: str, content: bytes, scan: chain.Scan, anc
     if not places:
         reason = f"the anchor {anchor[:12]}… is not in the chain: its end was cut, or it was rewritten"
         found.problem(name, reason, start=len(content) - scan.torn, end=len(content))
-    elif after := len(scan.entries) - 1 - places[-1]:
+        return
+    found.anchored_by.append(f"head that was given ({places[-1] + 1} of {len(scan.entries)} entries)")
+    if after := len(scan.entries) - 1 - places[-1]:
         found.warn(name, f"entries after the anchor: {after}; they are chained, but not anchored")
 
 
@@ -284,23 +302,24 @@ def _check_bound(found: _Found, record: Path, run: state.Run) -> None:
             found.problem(bound.path(sha256), f"{str(unusable).rpartition(': ')[2]}; the journal binds the run to it as {what}")
 
 
-def _check_anchors(found: _Found, record: Path, scan: chain.Scan, keys: Path | None, witnesses: Sequence[Path]) -> None:
-    """Hold the journal against what git and witnesses have of it; raises Refused for witnesses whose signatures nobody can judge."""
+def _check_anchors(found: _Found, record: Path, scan: chain.Scan, keys: Keys | None, witnesses: Sequence[Path]) -> None:
+    """Hold the journal against what git and witnesses have of it."""
     from windlass.infra import commits  # noqa: PLC0415  # processes are started only where there is a repository
 
-    if witnesses and keys is None:
-        raise Refused("--witness: needs --keys, the file with the witness's public key; a signature by nobody in particular proves nothing")
     if not witnesses and not commits.in_repository(record):
         return
     from windlass.records.attest import anchors  # noqa: PLC0415  # as above
 
-    outside = _outside_keys(keys)
-    known = anchors.find(record, witnesses=witnesses, keys={key.key_id: key.public_key for key in outside.keys} if outside else None)
+    known = anchors.find(record, witnesses=witnesses, keys={key.key_id: key.public_key for key in keys.keys} if keys else None)
     found.problems.extend(anchors.check(scan, known))
+    found.warnings.extend(anchors.doubts(record, known))
+    found.anchored_by.extend(anchors.holding(scan, known))
     reach = anchors.reach(scan, known)
-    found.anchored = reach > 0
     if 0 < reach < len(scan.entries):
-        found.warn(layout.JOURNAL, f"entries after the newest anchor: {len(scan.entries) - reach}; they are chained, but not anchored")
+        found.warn(
+            layout.JOURNAL,
+            f"entries after the newest anchor: {len(scan.entries) - reach}; until they are anchored too, a change of them may not show",
+        )
 
 
 def _outside_keys(keys: Path | None) -> Keys | None:
@@ -314,13 +333,15 @@ def _outside_keys(keys: Path | None) -> Keys | None:
         raise Refused(f"--keys {keys}: {failure.strerror}") from failure
 
 
-def _check_approvals(found: _Found, record: Path, run: state.Run, keys: Path | None) -> None:
+def _check_approvals(found: _Found, record: Path, run: state.Run, keys: Keys | None, witnesses: Sequence[Path]) -> None:
     """Hold every approval against its keys, and every PASS that needs approvals against those that it had."""
     if not any(isinstance(event, GateApproved) for event in run.happened) and not _asks_for_approvals(record, run):
+        if keys and not witnesses:
+            found.warn(layout.JOURNAL, "no gate of this run was approved or had to be, so --keys had nothing to check in it")
         return
     from windlass.records.approvals import check  # noqa: PLC0415  # cryptography is loaded where there is an approval
 
-    found.problems.extend(check.check(run, lambda sha256: bound.read(record, sha256), _outside_keys(keys)))
+    found.problems.extend(check.check(run, lambda sha256: bound.read(record, sha256), keys))
 
 
 def _asks_for_approvals(record: Path, run: state.Run) -> bool:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
+import os
 import shutil
 import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -15,7 +20,8 @@ from tests.unit.records import worlds
 from tests.unit.records.attest import stories
 from windlass.cli import anchor, diff, export, report
 from windlass.errors import GivenUp, Refused
-from windlass.records.approvals import signing
+from windlass.records.approvals import ed25519, signing
+from windlass.records.approvals import keys as keys_files
 from windlass.records.attest import bundle, dsse, statement
 from windlass.records.verify import verify
 
@@ -100,8 +106,6 @@ def test_a_bundle_is_written_whole_with_its_signed_statement(directory: Path, tm
 
 
 def entry(key: signing.Signer) -> dict[str, object]:
-    from windlass.records.approvals import ed25519
-
     return {"key_id": key.key_id, "public_key": ed25519.ssh_line(key.public_key), "who": "CI", "roles": ["witness"]}
 
 
@@ -147,3 +151,49 @@ def test_an_anchor_that_can_be_kept_nowhere_is_refused(directory: Path, argument
     told = called(anchor.command, directory, *arguments)
     assert isinstance(told.exception, Refused)
     assert says in str(told.exception)
+
+
+@pytest.fixture(name="agent")
+def ssh_agent_with_an_encrypted_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """The file of a key with a passphrase that a real ssh-agent holds; the agent ends with the test."""
+    key, asks, socket = tmp_path / "id_ed25519", tmp_path / "asks", Path(tempfile.mkdtemp()) / "agent"  # a socket's path is short
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "a passphrase", "-C", "ada", "-f", key], check=True)
+    asks.write_text("#!/bin/sh\necho 'a passphrase'\n")
+    asks.chmod(0o700)
+    with subprocess.Popen(["ssh-agent", "-D", "-a", str(socket)], stdout=subprocess.DEVNULL) as running:
+        try:
+            deadline = time.monotonic() + 10
+            while not socket.exists() and time.monotonic() < deadline:
+                running.poll()
+            monkeypatch.setenv("SSH_AUTH_SOCK", str(socket))
+            own = os.environ | {"SSH_ASKPASS": str(asks), "SSH_ASKPASS_REQUIRE": "force"}
+            subprocess.run(["ssh-add", "-q", key], check=True, env=own, stdin=subprocess.DEVNULL, capture_output=True)
+            yield key
+        finally:
+            running.terminate()
+            shutil.rmtree(socket.parent)
+
+
+@pytest.mark.skipif(not shutil.which("ssh-agent"), reason="OpenSSH is not installed")
+def test_a_key_that_only_the_ssh_agent_can_use_signs_a_statement_and_a_witnesss_line(directory: Path, tmp_path: Path, agent: Path):
+    public = ed25519.public_key(agent.with_suffix(".pub").read_text())
+    told = called(export.command, directory, "--format", "intoto", "--key", f"{agent}.pub")
+    assert told.exception is None
+    assert dsse.signers(json.loads(told.stdout), statement.PAYLOAD_TYPE, {ed25519.key_id(public): public}) == {ed25519.key_id(public)}
+    keys = tmp_path / "keys.json"
+    keys.write_bytes(keys_files.write([keys_files.key(public, "Ada", ["witness"])]))
+    assert called(anchor.command, directory, "--witness", f"{agent}.pub", "--to", tmp_path / "log").exception is None
+    assert verify(directory, keys=keys, witnesses=[tmp_path / "log"]).verdict == "intact"
+    subprocess.run(["ssh-add", "-q", "-D"], check=True, capture_output=True)
+    refused = called(export.command, directory, "--format", "intoto", "--key", f"{agent}.pub").exception
+    assert isinstance(refused, Refused)
+    assert f"ssh-add '{agent}'" in str(refused)
+
+
+@pytest.mark.skipif(importlib.util.find_spec("bcrypt") is not None, reason="with bcrypt the file itself can be used")
+@pytest.mark.skipif(not shutil.which("ssh-agent"), reason="OpenSSH is not installed")
+def test_an_encrypted_key_of_openssh_is_refused_with_the_command_that_helps(directory: Path, agent: Path):
+    refused = called(export.command, directory, "--format", "intoto", "--key", agent).exception
+    assert isinstance(refused, Refused)
+    assert f"`ssh-add '{agent}'`" in str(refused)
+    assert f"'{agent}.pub'" in str(refused)

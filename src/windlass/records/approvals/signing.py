@@ -113,7 +113,8 @@ def _loaded(path: Path, content: bytes, passphrase: Callable[[], str]) -> Any:
             return load(content, password=None)
         except TypeError:  # so cryptography says that it is encrypted
             if is_ssh and importlib.util.find_spec("bcrypt") is None:
-                raise Refused(f"{path}: is encrypted in OpenSSH's own form; `ssh-add '{path}'` and use --agent") from None
+                instead = f"`ssh-add '{path}'` and use --agent to approve, or name '{path}.pub' to export and anchor"
+                raise Refused(f"{path}: is encrypted in OpenSSH's own form; {instead}") from None
             return load(content, password=passphrase().encode())
     except (ValueError, TypeError, UnsupportedAlgorithm) as failure:
         raise Refused(f"{path}: is no private key that can be read, or the passphrase is wrong ({failure})") from failure

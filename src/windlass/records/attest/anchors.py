@@ -41,6 +41,8 @@ class Anchor:
     entries: int = 0
     at: str | None = None
     problem: str | None = None
+    doubt: str | None = None
+    """Why what is kept there says nothing, and is no reason for alarm."""
 
     def __str__(self) -> str:
         """`commit 3f2a91c40b1d` or `witness log.jsonl line 3`."""
@@ -48,7 +50,7 @@ class Anchor:
 
     def holds(self, scan: Scan) -> bool:
         """Whether the journal begins with what was anchored."""
-        return self.problem is None and 0 < self.entries <= len(scan.entries) and scan.entries[self.entries - 1].hash == self.head
+        return 0 < self.entries <= len(scan.entries) and scan.entries[self.entries - 1].hash == self.head
 
 
 def find(record: Path, root: Path | None = None, *, witnesses: Sequence[Path] = (), keys: Mapping[str, bytes] | None = None) -> list[Anchor]:
@@ -69,6 +71,8 @@ def find(record: Path, root: Path | None = None, *, witnesses: Sequence[Path] = 
 def check(scan: Scan, anchors: Iterable[Anchor]) -> Iterator[Finding]:
     """Every anchor that the journal does not begin with."""
     for anchor in anchors:
+        if anchor.doubt is not None:
+            continue
         if anchor.problem is not None:
             yield Finding(file=layout.JOURNAL, reason=f"the anchor {anchor}: {anchor.problem}")
         elif len(scan.entries) < anchor.entries:
@@ -86,11 +90,32 @@ def reach(scan: Scan, anchors: Iterable[Anchor]) -> int:
     return max((anchor.entries for anchor in anchors if anchor.holds(scan)), default=0)
 
 
+def holding(scan: Scan, anchors: Iterable[Anchor]) -> list[str]:
+    """In words, of each kind that anchor which reaches furthest: `commit 3f2a91c40b1d (4 of 6 entries)`."""
+    furthest: dict[str, Anchor] = {}
+    for anchor in anchors:
+        if anchor.holds(scan) and (anchor.kind not in furthest or furthest[anchor.kind].entries < anchor.entries):
+            furthest[anchor.kind] = anchor
+    return [f"{anchor} ({anchor.entries} of {len(scan.entries)} entries)" for anchor in furthest.values()]
+
+
+def doubts(record: Path, anchors: Iterable[Anchor]) -> Iterator[Finding]:
+    """What keeps anchors from being found or read, and is no damage of the record."""
+    yield from (Finding(file=layout.JOURNAL, reason=f"{anchor}: {anchor.doubt}") for anchor in anchors if anchor.doubt)
+    if commits.in_repository(record) and (reason := commits.doubt(record)):
+        yield Finding(file=layout.JOURNAL, reason=reason)
+
+
 def keep(directory: Path, run_id: str, scan: Scan, at: datetime) -> str:
     """Keep the head in the repository that `directory` lies in, and return the commit; raises Refused where there is no repository."""
     if not commits.in_repository(directory):
         raise Refused(f"--git: {directory} lies in no git repository")
-    return commits.keep(directory, f"{_REFS}/{run_id}", FILE, _content(_told(run_id, scan, at)), f"anchor of {run_id}")
+    return commits.keep(directory, ref(run_id), FILE, _content(_told(run_id, scan, at)), f"anchor of {run_id}")
+
+
+def ref(run_id: str) -> str:
+    """Where in a repository the heads of a run are kept."""
+    return f"{_REFS}/{run_id}"
 
 
 def told(run_id: str, scan: Scan, at: datetime) -> bytes:
@@ -132,8 +157,8 @@ def _committed(record: Path) -> Iterator[Anchor]:
 
 
 def _kept(directory: Path, run_id: str) -> Iterator[Anchor]:
-    for commit, content in commits.kept(directory, f"{_REFS}/{run_id}", FILE):
-        where = f"{commit[:12]} of {_REFS}/{run_id}"
+    for commit, content in commits.kept(directory, ref(run_id), FILE):
+        where = f"{commit[:12]} of {ref(run_id)}"
         try:
             yield _read(Fields(_json(content)), run_id, "ref", where)
         except UnusableRecord as problem:
@@ -145,7 +170,12 @@ def _witnessed(path: Path, run_id: str | None, keys: Mapping[str, bytes]) -> Ite
         content = files.content(path, MAX_WITNESS)
     except OSError as failure:
         raise Refused(f"--witness {path}: {failure.strerror}") from failure
-    for number, line in enumerate(content.splitlines(), start=1):
+    *lines, torn = content.split(b"\n")
+    if torn:
+        yield Anchor(
+            kind="witness", where=f"{path.name} line {len(lines) + 1}", doubt="was cut before its end, as a kill leaves it, and says nothing"
+        )
+    for number, line in enumerate(lines, start=1):
         where = f"{path.name} line {number}"
         try:
             anchor = _signed(line, run_id, keys, where)

@@ -11,11 +11,12 @@ import io
 import shutil
 import tarfile
 import tempfile
+import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from importlib import resources
 from pathlib import Path, PurePosixPath
-from typing import IO
+from typing import IO, cast
 
 from windlass.errors import Refused, UnusableRecord
 from windlass.records import artifacts, evidence, layout, locks
@@ -25,6 +26,8 @@ STATEMENT = "statement.json"
 """The in-toto statement beside the record, in its envelope or bare."""
 MOST_FILES = 100_000
 MOST_BYTES = 4 * 1024**3
+MOST_AT_ONCE = 1024 * 1024
+"""Bytes of a header; what `write` writes has some hundred."""
 _BESIDE = {VERIFIER, STATEMENT}
 _GZIP = b"\x1f\x8b"
 _TAR_MAGIC, _TAR_AT = b"ustar", 257
@@ -63,13 +66,44 @@ def opened(path: Path) -> Iterator[Path]:
     """The run's directory in a bundle, unpacked for as long as it is looked at; raises UnusableRecord for what is no bundle of one run."""
     with tempfile.TemporaryDirectory(prefix="windlass-bundle-") as unpacked:
         try:
-            with tarfile.open(path, mode="r:*") as tar:
+            with _bytes_of(path) as content, tarfile.open(fileobj=_Bounded(content), mode="r:") as tar:
                 run_id = _unpack(tar, Path(unpacked))
-        except (tarfile.TarError, EOFError, OSError, gzip.BadGzipFile, ValueError) as failure:
+        except (tarfile.TarError, EOFError, OSError, zlib.error, ValueError) as failure:
             raise UnusableRecord(f"{path}: can't be read as a bundle: {failure}") from failure
         except Refused as refusal:
             raise UnusableRecord(f"{path}: {refusal}") from refusal
         yield Path(unpacked) / run_id
+
+
+def has_our_verifier(directory: Path) -> bool:
+    """Whether the program in an unpacked bundle is the one of this Windlass; nobody should run another one unread."""
+    program = directory / VERIFIER
+    return program.is_file() and program.read_bytes() == resources.files(__package__).joinpath(VERIFIER).read_bytes()
+
+
+def _bytes_of(path: Path) -> IO[bytes]:
+    with path.open("rb") as file:
+        compressed = file.read(len(_GZIP)) == _GZIP
+    return cast("IO[bytes]", gzip.open(path, "rb")) if compressed else path.open("rb")
+
+
+class _Bounded(io.RawIOBase):
+    """A stream of which nobody takes much at once: tarfile reads a whole header into memory, as long as it says to be. Lives as long as its tar."""
+
+    def __init__(self, content: IO[bytes]) -> None:
+        super().__init__()
+        self._content = content
+
+    def read(self, size: int = -1, /) -> bytes:
+        if not 0 <= size <= MOST_AT_ONCE:
+            raise Refused(f"has a header of more than {MOST_AT_ONCE} bytes")
+        return self._content.read(size)
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET, /) -> int:
+        return self._content.seek(offset, whence)
+
+    def tell(self) -> int:
+        return self._content.tell()
 
 
 def _unpack(tar: tarfile.TarFile, into: Path) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from windlass.errors import GivenUp, UnusableRecord
+from windlass.errors import GivenUp, Refused, UnusableRecord
 from windlass.infra import chain
 from windlass.records import artifacts, layout, state, verify
 from windlass.records.attest import told
@@ -20,7 +20,21 @@ def record_of(path: Path) -> Path:
             return record
     if any((record / layout.RUN).is_file() for record in (path / layout.RECORD, path)):
         raise UnusableRecord(f"{path}: has no {layout.JOURNAL}; a record of the original runner kept none, and nothing vouches for it")
+    if path.is_file() and _is_bundle(path):
+        raise UnusableRecord(f"{path}: is a bundle; `tar xf` unpacks the run's directory, and `windlass verify` checks a bundle as it is")
     raise UnusableRecord(f"{path}: holds no record ({layout.JOURNAL})")
+
+
+def check_outside(record: Path, out: Path | None, option: str) -> None:
+    """Raise Refused for a place in the record itself, where whatever is written is damage."""
+    if out is not None and out.absolute().parent.resolve().is_relative_to(record.resolve()):
+        raise Refused(f"{option} {out}: lies in the record, which holds only what its journal tells of")
+
+
+def _is_bundle(path: Path) -> bool:
+    from windlass.records.attest import bundle  # noqa: PLC0415  # tarfile is slow to import
+
+    return bundle.is_bundle(path)
 
 
 def read(path: Path, head: str | None = None) -> Story:

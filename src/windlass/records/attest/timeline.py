@@ -94,7 +94,9 @@ def _said(story: Story) -> str:
     count = f"{passed} of {spoken.counted(len(story.gates), 'gate')} passed"
     again = sum(len(gate.attempts) > 1 for gate in story.gates)
     repeated = f", {again} of them after more than one attempt" if again else ""
-    waiting = {"RUNNING": "; it still runs", "QUEUED": "; nothing was started", "CANCELED": "; it was given up"}.get(story.status, "")
+    waiting = {"RUNNING": "; it had not ended when this page was made", "QUEUED": "; nothing was started", "CANCELED": "; it was given up"}.get(
+        story.status, ""
+    )
     return f"{count}{repeated}{waiting}."
 
 
@@ -133,7 +135,7 @@ def _lane(axis: Axis, gate: Gate) -> dict[str, Any]:
         for attempt in gate.attempts
         for one in attempt.invocations
     ]
-    took = sum(attempt.took_ms or 0.0 for attempt in gate.attempts)
+    took = [attempt.took_ms for attempt in gate.attempts if attempt.took_ms is not None]
     return {
         "of": gate,
         "tone": _TONES.get(gate.status, "none"),
@@ -141,7 +143,7 @@ def _lane(axis: Axis, gate: Gate) -> dict[str, Any]:
         "bars": bars,
         "marks": marks,
         "work": work,
-        "took": spoken.duration(took) if gate.attempts else "–",
+        "took": spoken.duration(sum(took)) if took else "–",
     }
 
 
@@ -201,7 +203,7 @@ def _invocation(one: InvocationRecorded) -> Sequence[str]:
         one.agent,
         one.model,
         one.status,
-        spoken.duration(one.duration_ms),
+        spoken.duration(one.duration_ms or None),
         spoken.tokens(one.tokens_in),
         spoken.tokens(one.tokens_out),
         cost,
@@ -217,7 +219,7 @@ def _spent(story: Story) -> Sequence[tuple[str, str]]:
         (spoken.tokens(cost.tokens_in), "tokens in"),
         (spoken.tokens(cost.tokens_out), "tokens out"),
         (spoken.dollars(cost.cost_usd), "US dollars"),
-        (spoken.duration(cost.duration_ms), "of work"),
+        (spoken.duration(cost.duration_ms or None), "of work"),
     ]
 
 

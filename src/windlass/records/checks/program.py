@@ -9,12 +9,12 @@ import select
 import signal
 import subprocess
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from windlass.infra import escapes
-from windlass.infra.redaction import Redactor
+from windlass.infra.redaction import SHORTEST, Redactor
 
 PASSED_ON = ("PATH", "HOME", "USER", "LOGNAME", "LANG", "LC_ALL", "LC_CTYPE", "TZ", "TMPDIR")
 """All that a command has of our environment: no token, no password."""
@@ -41,8 +41,11 @@ class Ran:
     """The last lines of its output, secrets and invisible characters made harmless."""
 
 
-def run(argv: Sequence[str], *, cwd: Path, timeout_s: float, env: Mapping[str, str] | None = None) -> Ran:
-    """Run `argv` in `cwd` and wait at most `timeout_s`; when this returns or raises, every process that it left is killed."""
+def run(argv: Sequence[str], *, cwd: Path, timeout_s: float, env: Mapping[str, str] | None = None, lent: Iterable[str] = ()) -> Ran:
+    """Run `argv` in `cwd` and wait at most `timeout_s`; when this returns or raises, every process that it left is killed.
+
+    `lent`: secrets that are no part of our own environment, and that must not stand in the tail either.
+    """
     mark = secrets.token_hex(16)
     environment = {name: os.environ[name] for name in PASSED_ON if name in os.environ} | dict(env or {}) | {_MARK: mark}
     try:
@@ -67,7 +70,7 @@ def run(argv: Sequence[str], *, cwd: Path, timeout_s: float, env: Mapping[str, s
         output.drain()
         process.stdout.close()
     status = process.returncode
-    tail = _shown(output.content())
+    tail = _shown(output.content(), lent)
     if not in_time:
         return Ran(timed_out=True, tail=tail)
     return Ran(exit=status, tail=tail) if status >= 0 else Ran(signal=_name(-status), tail=tail)
@@ -148,21 +151,21 @@ def _left_behind(mark: bytes) -> Iterator[int]:
                 os.close(descriptor)
 
 
-def _shown(content: bytes) -> tuple[str, ...]:
+def _shown(content: bytes, lent: Iterable[str]) -> tuple[str, ...]:
     """The last lines, redacted before they are cut: the first part of a secret would not be found."""
-    text = _redactor().bytes(content).decode("utf-8", "replace")
+    text = _redactor(lent).bytes(content).decode("utf-8", "replace")
     lines = [escapes.cut(escapes.visible(line[: 4 * TAIL_WIDTH]), TAIL_WIDTH) for line in text.splitlines()[-TAIL_LINES:]]
     return tuple(lines)
 
 
-def _redactor() -> Redactor:
-    """Knows the secrets of our own environment; the program does not have them, but may read them from a file."""
+def _redactor(lent: Iterable[str]) -> Redactor:
+    """Knows what the program was lent, and the secrets of our own environment: the program does not have them, but may read them from a file."""
     found = {
         value
         for name, value in os.environ.items()
         if len(value) >= _SHORTEST_SECRET and any(part in name.upper() for part in _SECRET_NAMES) and "redacted" not in value
     }
-    return Redactor(found)
+    return Redactor(found.union(secret for secret in lent if len(secret) >= SHORTEST))
 
 
 def _name(number: int) -> str:

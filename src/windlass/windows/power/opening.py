@@ -116,7 +116,8 @@ class Opening:
 
     async def _tail(self, name: str) -> str:
         with contextlib.suppress(Unavailable, TimeoutError):
-            return await asyncio.wait_for(self._backend.log_tail(name, LOG_TAIL_CHARACTERS), _LOG_S)
+            async with asyncio.timeout(_LOG_S):
+                return await self._backend.log_tail(name, LOG_TAIL_CHARACTERS)
         return ""
 
     async def _settle(self, window: Window, up: Mapping[str, bool], results: tuple[Mapping[str, Any], ...], changed: tuple[str, ...]) -> None:

@@ -48,6 +48,7 @@ class Reconciler:
         self._per_service: dict[str, asyncio.Lock] = {}
         self._wake = asyncio.Event()
         self._next_health_s = 0.0
+        self._bugs: list[str] = []
 
     @property
     def holds(self) -> bool:
@@ -73,7 +74,8 @@ class Reconciler:
                 if enough is not None and await enough():
                     return
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._wake.wait(), TICK_S)
+                    async with asyncio.timeout(TICK_S):  # wait_for may lose a cancellation that comes with what it waits for
+                        await self._wake.wait()
                 self._wake.clear()
         finally:
             await self.let_go()
@@ -99,6 +101,8 @@ class Reconciler:
         """Look at every window and begin what it needs; trouble with the ledger or the engine is told, and the next pass comes."""
         self._forget_done()
         try:
+            while self._bugs:
+                await self._log.note("bug", trouble=self._bugs.pop())
             live = await self._ledger.live()
             for window in live:
                 await self._one(window)
@@ -112,13 +116,15 @@ class Reconciler:
         for key, task in list(self._busy.items()):
             if task.done():
                 del self._busy[key]
-                self._wake.set()
+                if not task.cancelled() and (bug := task.exception()) is not None:
+                    self._bugs.append(f"{key}: {type(bug).__name__}: {bug}")
 
     def _begin(self, key: str, work: Awaitable[None]) -> None:
         async def worked() -> None:
             await work
 
-        self._busy[key] = asyncio.create_task(worked())
+        self._busy[key] = task = asyncio.create_task(worked())
+        task.add_done_callback(lambda _: self._wake.set())
 
     async def _one(self, window: Window) -> None:
         if window.window_id in self._busy:

@@ -142,7 +142,8 @@ async def _cost(backend: Backend, services: Sequence[str]) -> dict[str, Any]:
     if not services:
         return {}
     try:
-        found = await asyncio.wait_for(backend.cost(services), _COST_S)
+        async with asyncio.timeout(_COST_S):
+            found = await backend.cost(services)
     except (Unavailable, TimeoutError):
         return {}
     return {name: _shown(one) for name, one in found.items()}

@@ -127,7 +127,8 @@ class Routes:
         """Whether a window could be opened now: the engine answers and the configuration can be read."""
         held = opened(request)
         try:
-            await asyncio.wait_for(held.preflight(), _READY_S)
+            async with asyncio.timeout(_READY_S):
+                await held.preflight()
         except WindlassError as failure:
             return _json(Answer(http=503, body=_stamped(held, {"status": "not ready", "troubles": [str(failure)]})))
         except TimeoutError:

@@ -46,7 +46,8 @@ class Stream:
                     told = {name: state.get(name) for name in ("state", "window_id", "ttl_remaining_sec", "timestamp")}
                     yield _event("countdown", number, told)
                 try:
-                    await asyncio.wait_for(self._stopping.wait(), EVERY_S)
+                    async with asyncio.timeout(EVERY_S):
+                        await self._stopping.wait()
                 except TimeoutError:
                     continue
         finally:

@@ -125,6 +125,27 @@ def test_a_file_that_is_no_whole_bundle_is_refused(directory: Path, tmp_path: Pa
         pass
 
 
+def test_a_compressed_bundle_with_any_byte_changed_is_refused_damaged_or_still_the_same_record(directory: Path, tmp_path: Path):
+    path = bundled(directory, tmp_path / "run.tgz", compressed=True)
+    content, head = path.read_bytes(), verify(directory).head
+    for place in range(0, len(content), 397):
+        path.write_bytes(content[:place] + bytes([content[place] ^ 0x10]) + content[place + 1 :])
+        try:
+            report = verify(path)
+        except UnusableRecord:
+            continue
+        assert report.problems or report.head == head
+
+
+def test_a_bundle_whose_program_was_changed_says_so(directory: Path, tmp_path: Path):
+    path = bundled(directory, tmp_path / "run.tar")
+    assert verify(path).warnings == ()
+    path.write_bytes(path.read_bytes().replace(b"def main", b"def niam", 1))
+    (warning,) = verify(path).warnings
+    assert warning.file == "verify_record.py"
+    assert "read it before you run it" in warning.reason
+
+
 def test_a_tar_without_a_record_is_refused(tmp_path: Path):
     path = tmp_path / "run.tar"
     with tarfile.open(path, "w") as tar:
