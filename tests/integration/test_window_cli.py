@@ -40,8 +40,8 @@ def project(tmp_path: Path) -> Iterator[Path]:
         os.kill(pid, signal.SIGKILL)
 
 
-def processes_of(place: Path) -> list[int]:
-    """Everything that still runs for the project: services, keepers, watchers."""
+def processes_of(place: Path, word: bytes = b"") -> list[int]:
+    """Everything that still runs for the project (services, keepers, watchers), with that word on its command line."""
     found = []
     for entry in Path("/proc").glob("[0-9]*"):
         try:
@@ -49,7 +49,7 @@ def processes_of(place: Path) -> list[int]:
             directory = (entry / "cwd").readlink()
         except OSError:
             continue
-        if state != "Z" and int(entry.name) != os.getpid() and (str(place).encode() in words or directory.is_relative_to(place)):
+        if state != "Z" and word in words and int(entry.name) != os.getpid() and (str(place).encode() in words or directory.is_relative_to(place)):
             found.append(int(entry.name))
     return found
 
@@ -119,7 +119,7 @@ def test_what_does_not_fit_is_refused_in_one_line(place: Path, arguments: tuple[
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
 def test_an_opening_that_is_interrupted_leaves_nothing(place: Path, how: signal.Signals) -> None:
     process = subprocess.Popen([sys.executable, "-m", "windlass", "window", "open", "slow"], cwd=place, env=environment())
-    until(lambda: any(b"time.sleep" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in processes_of(place)), "the service that starts")
+    until(lambda: processes_of(place, b"time.sleep"), "the service that starts")
     process.send_signal(how)
     assert process.wait(30) == 130
     until(lambda: not processes_of(place), "the end of everything")
@@ -128,7 +128,7 @@ def test_an_opening_that_is_interrupted_leaves_nothing(place: Path, how: signal.
 
 def test_an_opening_that_is_killed_is_closed_by_the_next_command(place: Path) -> None:
     process = subprocess.Popen([sys.executable, "-m", "windlass", "window", "open", "slow", "--ttl", "60"], cwd=place, env=environment())
-    until(lambda: any(b"time.sleep" in Path(f"/proc/{pid}/cmdline").read_bytes() for pid in processes_of(place)), "the service that starts")
+    until(lambda: processes_of(place, b"time.sleep"), "the service that starts")
     process.kill()
     process.wait(10)
     assert told(place, "apply-core")["state"] == "SOLO_MADRE_CORE"

@@ -1,8 +1,8 @@
 """P-20, the whole run: no secret is in any file of a run, in anything that is exported of it, or in anything that a command says.
 
 A gated run with an agent, programs and an approval. Its programs print all that they can get hold of in every encoding, at every place of a line:
-the secrets of whoever runs it, which lie in a file, the token that they were lent, and the approver's private key. The budget counts canaries
-(see `budget.py`): for every thousand of them there is one run.
+the secrets of whoever runs it, which lie in a file, and the token that they were lent. The approver's private key is looked for too. The budget
+counts canaries (see `budget.py`): for every thousand of them there is one run.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from typing import Any
 
 import orjson
 import pytest
+
 from tests.integration.gated_projects import RUN, VERIFY, commit, leaves, only_run, processes_in, project
 from tests.promises import budget, canaries
 from tests.unit.cli.test_start import windlass
@@ -92,7 +93,7 @@ def _made(place: Path, known: list[str], key: Path) -> None:
     commit(place)
 
 
-def _said(place: Path, key: Path, secrets: Mapping[str, str]) -> Iterator[str]:
+def _said(place: Path, key: Path, secrets: dict[str, Any]) -> Iterator[str]:
     """Everything that the commands say, from the run's start to the last export."""
 
     def ended(*words: str, code: int = 0) -> str:

@@ -13,6 +13,7 @@ import secrets
 import shutil
 import threading
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -180,19 +181,23 @@ class RunRecord:
 
         def started(run: state.Run) -> Event:
             attempt = len(run.gates[gate].attempts) + 1 if gate in run.gates else 1
-            return events.GateStarted(
+            event = events.GateStarted(
                 at=self._now(),
                 gate=gate,
                 attempt=attempt,
                 agent=agent,
                 window_id=window_id,
-                prompt_sha256=bound.put(self.record_directory, packet(attempt)) if packet else prompt_sha256,
+                prompt_sha256=prompt_sha256,
                 required_outputs=tuple(required_outputs),
                 contract=contract,
                 executor=executor,
                 inputs=tuple(inputs),
                 out_of_order=run.is_out_of_order(gate),
             )
+            if packet is None:
+                return event
+            state.apply(run, event, version=run.version)  # refuses first: the packet of an attempt that never was would stay behind
+            return replace(event, prompt_sha256=bound.put(self.record_directory, packet(attempt)))
 
         return len(self._act(started).gates[gate].attempts)
 
