@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -105,14 +105,15 @@ def until(condition: Callable[[], Any], what: str, patience_s: float = 20) -> An
     raise AssertionError(f"waited {patience_s} s in vain for {what}")
 
 
+def up(engine: ScriptedEngine, file: Path, services: Iterable[str]) -> None:
+    """Start services as their owner would, past the windows."""
+    argv = [str(engine.docker), "compose", "--project-name", "vx", "--file", str(file), *UP, *services]
+    subprocess.run(argv, env=engine.environment, check=True, capture_output=True)
+
+
 def core_up(engine: ScriptedEngine) -> None:
-    """Start the core as its owner would, past the windows."""
-    subprocess.run(
-        [str(engine.docker), "compose", "--project-name", "vx", "--file", str(engine.directory / "compose.json"), *UP, *CORE],
-        env=engine.environment,
-        check=True,
-        capture_output=True,
-    )
+    """Start the core."""
+    up(engine, engine.directory / "compose.json", CORE)
 
 
 def touched(engine: ScriptedEngine) -> list[str]:

@@ -55,11 +55,11 @@ class Disk:
 
     root: Node
     changes: list[Change] = field(default_factory=list)
-    told_at: int | None = None
-    """After so many changes the user had been told all."""
+    told_at: list[int] = field(default_factory=list)
+    """After how many changes the user was told something."""
 
-    def states(self, random: Random, count: int) -> Iterator[tuple[str, bool, Callable[[Path], None]]]:
-        """What to call it, whether the user had been told, and what writes the state below a directory."""
+    def states(self, random: Random, count: int) -> Iterator[tuple[str, int, Callable[[Path], None]]]:
+        """What to call it, how many changes had been made when the user was told something last, and what writes the state below a directory."""
         moments = range(len(self.changes) + 1)
         extremes = [(moment, how) for moment in moments for how in ("nothing more", "all", "names only", "bytes only")]
         chosen = random.sample(extremes, min(len(extremes), count // 2))
@@ -67,8 +67,12 @@ class Disk:
         for moment, how in chosen:
             seed = random.getrandbits(64)
             what = f"power lost after change {moment} of {moments[-1]}, {how} (state {seed})"
-            told = self.told_at is not None and moment >= self.told_at
+            told = max((at for at in self.told_at if at <= moment), default=0)
             yield what, told, partial(self._write, moment, how, Random(seed))
+
+    def as_told(self, moment: int, place: Path) -> None:
+        """Write what there was at that moment, for whoever was told of it."""
+        self._write(moment, "all", Random(0), place)
 
     def _write(self, moment: int, how: str, random: Random, place: Path) -> None:
         files: dict[Node, bytearray] = {}
@@ -120,8 +124,10 @@ class _Reader:
         self._project = project
         self._live: dict[str, Node] = {}
         self._sizes: dict[Node, int] = {}
-        self._offsets: dict[str, int | None] = {}
-        """Descriptor → where its next write goes; None at the end of the file."""
+        self._offsets: dict[tuple[str, str], int | None] = {}
+        """Process and its descriptor → where the next write goes; None, and for what a process was born with, at the end of the file."""
+        self._process = ""
+        self._first = ""
         self._walk("", disk.root)
 
     def read(self, trace: Path) -> None:
@@ -133,6 +139,8 @@ class _Reader:
             whole = line
             if match := _RESUMED.match(line):
                 whole = begun.pop(match[1]) + match[2].replace(" <... resumed>", "")
+            self._process = whole.partition(" ")[0]
+            self._first = self._first or self._process
             if (found := _LINE.match(whole)) and int(found[3]) >= 0:
                 self._call(found[1], found[2], int(found[3]), whole)
 
@@ -155,7 +163,7 @@ class _Reader:
                 self._disk.changes.append(Change(kind="truncate", node=node, offset=size))
                 self._sizes[node] = size
         elif name == "lseek":
-            self._offsets[words.partition("<")[0]] = answer
+            self._offsets[self._process, words.partition("<")[0]] = answer
         elif name in {"openat", "creat"}:
             self._opened(words, line)
         else:
@@ -166,7 +174,7 @@ class _Reader:
         if held is None:
             return
         path = self._inside(_text(held[2]))
-        self._offsets[held[1]] = None if "O_APPEND" in words else 0
+        self._offsets[self._process, held[1]] = None if "O_APPEND" in words else 0
         if path is None:
             return
         if "O_CREAT" in words and path not in self._live:
@@ -178,20 +186,20 @@ class _Reader:
 
     def _wrote(self, words: str, answer: int, *, positioned: bool) -> None:
         number = words.partition("<")[0]
-        if number == "1":
-            self._disk.told_at = len(self._disk.changes)
+        if number == "1" and self._process == self._first:
+            self._disk.told_at.append(len(self._disk.changes))
         node = self._held(words)
         if node is None:
             return
         quoted = _QUOTED.search(words)
         assert quoted, words[:200]
         content = _bytes(quoted[1])[:answer]
-        offset = int(words.rpartition(",")[2]) if positioned else self._offsets.get(number)
+        offset = int(words.rpartition(",")[2]) if positioned else self._offsets.get((self._process, number))
         at = self._sizes[node] if offset is None else offset
         self._disk.changes.append(Change(kind="write", node=node, offset=at, content=content))
         self._sizes[node] = max(self._sizes[node], at + len(content))
         if not positioned and offset is not None:
-            self._offsets[number] = at + len(content)
+            self._offsets[self._process, number] = at + len(content)
 
     def _named(self, name: str, words: str) -> None:
         paths = self._paths(words)

@@ -1,7 +1,8 @@
 """P-02: whatever a disk may hold after a power loss, a run is whole, or it is not there yet; what the user was told is there.
 
 The budget counts crash states: of each act on a run, a power loss after each of its changes to the disk, with nothing, everything, only the
-names, only the bytes of what no sync had made sure; then with any part of it, torn within its writes (see `disks.py`).
+names, only the bytes of what no sync had made sure; then with any part of it, torn within its writes (see `disks.py`). The last act is a whole
+run, whose programs do the work of three gates and which tells of each as it goes.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import shutil
 from pathlib import Path
 from random import Random
 
+from tests.integration.gated_projects import RUN, leaves, project
 from tests.promises import budget, disks, faults
 from windlass.infra import chain
 from windlass.records import layout
@@ -23,26 +25,49 @@ SEED = budget.seed(2)
 def test_a_power_loss_at_any_moment_tears_no_record_and_loses_nothing_that_was_told(tmp_path: Path) -> None:
     faults.needs_strace()
     random = Random(SEED)
-    scenarios = list(faults.scenarios(tmp_path))
+    scenarios = [*faults.scenarios(tmp_path), whole_run(tmp_path / "whole")]
     made = 0
     for scenario in scenarios:
         before, done = scenario.project, scenario.copy(tmp_path / "done")
         disk = disks.recorded(done, scenario.arguments, scenario.code, tmp_path / "trace")
+        assert disk.told_at, f"{scenario.name}: tells nobody anything"
+        disk.as_told(len(disk.changes), emptied(tmp_path / "told"))
+        assert faults.journals(tmp_path / "told") == faults.journals(done), f"{scenario.name}: the model of the disk ends with what is really there"
+        then: dict[int, dict[str, bytes]] = {}
         for what, told, write in disk.states(random, STATES // len(scenarios)):
-            place = tmp_path / "state"
-            shutil.rmtree(place, ignore_errors=True)
+            if told not in then:
+                disk.as_told(told, emptied(tmp_path / "told"))
+                then[told] = faults.journals(tmp_path / "told")
+            place = emptied(tmp_path / "state")
             write(place)
-            check(before, done if told else None, place, f"{scenario.name}: {what}")
+            check(faults.journals(before), then[told], place, f"{scenario.name}: {what}")
             made += 1
     budget.tell("P-02", SEED, f"{made} states of disks after a power loss in {len(scenarios)} acts, none torn, nothing lost that was told")
 
 
-def check(before: Path, done: Path | None, after: Path, what: str) -> None:
-    """Every run that was there is whole and can be gone on with; `done` is the project as the user was told that it is."""
-    was, now = faults.journals(before), faults.journals(after)
+def whole_run(place: Path) -> faults.Scenario:
+    """A run of three gates that programs do, up to a fourth that waits for a person."""
+    place.mkdir()
+    (place / "out").mkdir()
+    (place / "out/it.txt").write_text("done\n")
+    done = {"executor": {"kind": "command", "argv": ["sh", "-c", "echo done"], "timeout_s": 60}}
+    project(place, {"C1": done, "C2": done, "C3": done, "P1": {}}, {gate: leaves("it.txt") for gate in ("C1", "C2", "C3", "P1")})
+    shutil.rmtree(place / ".git/hooks")
+    return faults.Scenario(name="whole run", project=place, arguments=RUN, code=75)
+
+
+def emptied(place: Path) -> Path:
+    """Where a state is written."""
+    shutil.rmtree(place, ignore_errors=True)
+    return place
+
+
+def check(was: dict[str, bytes], told: dict[str, bytes], after: Path, what: str) -> None:
+    """Every run that was there, and all that the user was `told` of, is whole and can be gone on with."""
+    now = faults.journals(after)
     for name, content in was.items():
         assert now.get(name, b"").startswith(content), f"{what}: an entry of {name} is lost"
-    for name, content in (faults.journals(done) if done else {}).items():
+    for name, content in told.items():
         assert now.get(name, b"").startswith(content), f"{what}: what the user was told of {name} is lost"
     for name in now:
         directory = after / "orchestration/runs" / name

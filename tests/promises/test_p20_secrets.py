@@ -1,4 +1,4 @@
-"""P-20: secrets never leave. The redactor's part: canaries in every encoding, found by decoders that are not ours.
+"""P-20: secrets never leave. The redactor's part, and the orchestrator's: canaries in every encoding, found by decoders that are not ours.
 
 The budget counts canaries (see `budget.py`).
 """
@@ -9,7 +9,10 @@ from urllib.parse import quote
 
 from tests.promises import budget
 from tests.promises.canaries import canary, decoded, encodings
+from windlass.infra.http import Answer
 from windlass.infra.redaction import Redactor
+from windlass.orchestrator.execution import Run, judged
+from windlass.orchestrator.routing import Routed
 
 BUDGET = budget.of(small=1000, full=10_000)
 SEED = budget.seed(20)
@@ -39,3 +42,24 @@ def test_a_body_without_canaries_is_not_touched():
     for _ in range(BUDGET):
         body = rng.choice((rng.randbytes(600), json.dumps({"text": canary(rng) * 4}).encode(), quote(canary(rng) * 4).encode()))
         assert redactor.bytes(body) is body
+
+
+def test_an_agent_that_answers_with_its_own_token_is_passed_on_without_it():
+    rng = random.Random(SEED)
+    routed = Routed(agent_name="agent-a", agent_url="http://127.0.0.1:9", task_type="A_TASK")
+    for _ in range(-(-BUDGET // 20)):
+        token = canary(rng)
+        run = Run(routed=routed, body=b"{}", timeout_s=1, headers={}, token=token)
+        forms = list(encodings(token, rng))
+        said = {
+            "status": "ok",
+            "outputs": {"forms": forms, f"key {rng.choice(forms)}": {"deep": [rng.choice(forms), 1, None]}, "words": "as they were"},
+        }
+        passed_on = judged(Answer(status=200, elapsed_ms=1, body=json.dumps(said).encode()), run)
+        assert isinstance(passed_on, bytes)
+        answer = json.loads(passed_on)
+        assert (answer["status"], answer["outputs"]["words"], len(answer["outputs"]["forms"])) == ("ok", "as they were", len(forms))
+        texts = [*answer["outputs"]["forms"], *answer["outputs"], passed_on.decode()]
+        assert not [text for text in texts for found in decoded(text) if token in found]
+        plain = b'{"status": "ok",  "outputs": {"words": "of somebody else"}}'
+        assert judged(Answer(status=200, elapsed_ms=1, body=plain), run) == plain, "an answer without a token is passed on byte by byte"

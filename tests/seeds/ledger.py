@@ -21,8 +21,6 @@ SEEDS = ROOT.parent / "shared/seeds"
 DOCUMENTS = ("agent-executor-scripts", "execution-gate-proof", "orchestration-runner", "power-windows")
 TOPICS = frozenset(
     (
-        "the rest of the reference fleet",
-        "power windows on Compose",
         "the durable executor",
         "the tiers of scripts",
     )

@@ -18,6 +18,14 @@ def fsync_directory(path: Path) -> None:
         os.close(descriptor)
 
 
+def make_directory(path: Path) -> None:
+    """Make a directory, and those above it that are missing; their names are durable when this returns."""
+    missing = [folder for folder in (path, *path.parents) if not folder.is_dir()]
+    for folder in reversed(missing):
+        folder.mkdir(exist_ok=True)
+        fsync_directory(folder.parent)
+
+
 def content(path: Path, at_most: int) -> bytes:
     """The bytes of a regular file; raises OSError for anything else, and for more than `at_most` bytes. Waits for nobody, as opening a FIFO would."""
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)

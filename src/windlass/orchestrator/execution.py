@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import aiohttp
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 
 from windlass import model
 from windlass.infra import http
+from windlass.infra.redaction import MARK, Redactor
 from windlass.orchestrator import bodies
 from windlass.orchestrator.refusal import Refusal, unfit
 from windlass.orchestrator.routing import Routed
@@ -88,32 +90,43 @@ def judged(answer: http.Answer, run: Run) -> bytes | Refusal:
 
 
 def _without(token: str | None, document: dict[str, Any], answer: http.Answer) -> bytes:
-    """The agent's own bytes, unless its token is in them in whatever escaping: then the document with the token taken out."""
-    return answer.body if token is None or not _holds(document, token) else orjson.dumps(_redacted(document, token))
+    """The agent's own bytes, unless its token is in them in whatever encoding: then the document with the token taken out."""
+    if token is None:
+        return answer.body
+    hidden = _hiding(token)
+    said = "\n".join(_texts(document))
+    return answer.body if hidden(said) == said else orjson.dumps(_redacted(document, hidden))
 
 
-def _holds(value: Any, token: str) -> bool:
+@lru_cache(maxsize=256)
+def _hiding(token: str) -> Callable[[str], str]:
+    """Takes the token out of a text. One that is too short to be told from ordinary words in its encodings is looked for as it is."""
+    try:
+        return Redactor([token]).text
+    except ValueError:
+        return lambda text: text.replace(token, MARK.decode())
+
+
+def _texts(value: Any) -> Iterator[str]:
     waiting = [value]
     while waiting:
         match waiting.pop():
-            case str() as text if token in text:
-                return True
-            case dict() as pairs:
-                waiting.extend(pairs)
-                waiting.extend(pairs.values())
+            case str() as text:
+                yield text
+            case dict() as names:
+                waiting += (*names, *names.values())
             case list() as items:
-                waiting.extend(items)
-    return False
+                waiting += items
 
 
-def _redacted(value: Any, token: str) -> Any:
+def _redacted(value: Any, hidden: Callable[[str], str]) -> Any:
     match value:
         case str():
-            return value.replace(token, "[redacted]")
+            return hidden(value)
         case dict():
-            return {_redacted(key, token): _redacted(item, token) for key, item in value.items()}
+            return {hidden(key): _redacted(item, hidden) for key, item in value.items()}
         case list():
-            return [_redacted(item, token) for item in value]
+            return [_redacted(item, hidden) for item in value]
     return value
 
 

@@ -100,7 +100,7 @@ class RunRecord:
         directory = runs_directory / run_id
         if directory.exists():
             raise Refused(f"{directory}: the run exists")
-        runs_directory.mkdir(parents=True, exist_ok=True)
+        files.make_directory(runs_directory)
         draft = runs_directory / f".{run_id}.tmp"
         try:
             _lay_out(draft, fields, carried)

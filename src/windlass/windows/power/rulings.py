@@ -164,10 +164,11 @@ def readiness(seen: Observed, facts: Facts, still_s: float, restarts: int) -> Li
         return "failed"
     if seen.state != "running":
         return "waiting"
-    watched = not facts.has_healthcheck or _returns(seen.restart_policy, facts.restart)
+    checked = facts.has_healthcheck or seen.health != "none"  # an image may bring a health check that no configuration names
+    watched = not checked or _returns(seen.restart_policy, facts.restart)
     if watched and still_s < STILL_S:
         return "waiting"
-    return "ready" if not facts.has_healthcheck or seen.health == "healthy" else "waiting"
+    return "ready" if not checked or seen.health == "healthy" else "waiting"
 
 
 def _returns(*policies: RestartPolicy) -> bool:
