@@ -93,7 +93,7 @@ class AtOnce(ThreadPoolExecutor):
         done: Future[Any] = Future()
         try:
             done.set_result(fn(*args, **kwargs))
-        except BaseException as failure:
+        except BaseException as failure:  # noqa: BLE001  # a thread would pass on whatever it was
             done.set_exception(failure)
         return done
 

@@ -1,60 +1,67 @@
-"""Opens, extends and closes a window, to be killed while at it: `python -m tests.engines.opener JSON`.
+"""A controller to be killed while at it: opens a window, extends it, holds it and closes it: `python -m tests.engines.opener JSON`.
 
-It does what a controller does, in its order: lease, start, wait until ready, extend, wait, stop, observe, give the lease up. Each step is
-printed once it is done; a deadline, in milliseconds since 1970, before it is given to anybody.
+It is the controller that service and command line have, with a ledger of its own beside the Compose file. Each answer is printed once it
+is there; a deadline, in milliseconds since 1970, before it is given to anybody. With `recover` it asks for nothing: it is the next
+controller, which closes what the first one left.
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import sys
-from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from windlass.windows import moments
-from windlass.windows.backend import Backend, Lease
 from windlass.windows.compose.compose import Compose, Place
+from windlass.windows.power.controller import Controller, controlling
+from windlass.windows.power.policy import Policy, ServicePolicy
+
+START_S = 3.0
+TTL_SEC = 1
 
 
 async def main(terms: dict[str, Any]) -> None:
-    """One window, from its opening to its close."""
+    """One window, from its opening to its close; or the end of what an earlier controller left."""
     place = Place(project=terms["project"], files=(terms["file"],), directory=Path(terms["file"]).parent, environment=dict(os.environ))
-    async with Compose(place) as backend:
-        lease = _lease(terms)
-        _say(f"begin {lease.deadline_ms}")
-        await backend.start(lease.services, lease, timeout_s=terms["ttl_s"])
-        _say("started")
-        await _until_up(backend, lease)
-        extended = replace(lease, deadline_ms=lease.deadline_ms + 300, deadline_uptime_s=lease.deadline_uptime_s + 0.3)
-        _say(f"open {extended.deadline_ms}")
-        await backend.put_lease(extended)
-        _say("extended")
-        await asyncio.sleep(terms["hold_s"])
-        await backend.stop(lease.services, lease.grace_s, kill=False)
-        _say("stopped")
-        if not (await backend.observe()).alive():
-            await backend.drop_lease(lease.window_id)
-            _say("closed")
+    own = ServicePolicy(start_timeout_sec=START_S, stop_grace_sec=terms["grace_s"], takes_restart=True)
+    policy = Policy(project=terms["project"], core=frozenset(), services=dict.fromkeys(terms["services"], own), health_interval_sec=0.5)
+    state = Path(terms["file"]).parent / "states" / terms["project"]
+    async with Compose(place) as backend, controlling(policy, backend, state) as controller:
+        loop = asyncio.create_task(controller.reconciler.run())
+        try:
+            await (_recover(controller) if terms.get("recover") else _use(controller, terms))
+        finally:
+            loop.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await loop
 
 
-def _lease(terms: dict[str, Any]) -> Lease:
-    now, ttl_s = moments.now(), terms["ttl_s"]
-    return Lease(
-        window_id=f"win_{terms['project']}",
-        project=terms["project"],
-        services=tuple(terms["services"]),
-        deadline_ms=now.epoch_ms + round(ttl_s * 1000),
-        fencing=1,
-        grace_s=terms["grace_s"],
-        boot_id=now.boot_id,
-        deadline_uptime_s=now.uptime_s + ttl_s,
-    )
+async def _use(controller: Controller, terms: dict[str, Any]) -> None:
+    _say(f"begin {moments.now().epoch_ms + round((START_S + TTL_SEC) * 1000)}")
+    opened = (await controller.open({"services": list(terms["services"]), "ttl_sec": TTL_SEC}, actor="test")).body
+    if opened.get("status") == "fail" or "window_id" not in opened:
+        _say("closed" if opened.get("state") == "closed" else f"failed {opened}")
+        return
+    _say(f"open {_epoch_ms(opened['deadline'])}")
+    longer = TTL_SEC + 1
+    _say(f"extending {moments.now().epoch_ms + longer * 1000 + 500}")
+    await controller.extend({"window_id": opened["window_id"], "ttl_sec": longer}, actor="test")
+    _say("extended")
+    await asyncio.sleep(terms["hold_s"])
+    closed = (await controller.close({"window_id": opened["window_id"]}, actor="test")).body
+    _say(closed["state"])
 
 
-async def _until_up(backend: Backend, lease: Lease) -> None:
-    while not {name for name, one in (await backend.observe()).services.items() if one.state == "running"} >= set(lease.services):  # noqa: ASYNC110
-        await asyncio.sleep(0.02)
+async def _recover(controller: Controller) -> None:
+    while await controller.ledger.live():  # noqa: ASYNC110  # the loop of another task ends them
+        await asyncio.sleep(0.05)
+
+
+def _epoch_ms(stamp: str) -> int:
+    return round(datetime.fromisoformat(stamp).timestamp() * 1000)
 
 
 def _say(step: str) -> None:

@@ -106,11 +106,11 @@ class Disk:
         return frozenset(sure)
 
 
-def recorded(project: Path, arguments: tuple[str, ...], code: int, trace: Path) -> Disk:
-    """The disk under `project`, and what the command did to it; the command is really run there."""
+def recorded(project: Path, arguments: tuple[str, ...], code: int, trace: Path, program: tuple[str, ...] = faults.WINDLASS) -> Disk:
+    """The disk under `project`, and what the command (or another program of Python's) did to it; it is really run there."""
     disk = Disk(root=_read(project))
     options = ["-y", "-xx", "-s", "16777216", "-e", f"trace={_CALLS}", "-o", str(trace)]
-    ended = faults.struck(project, arguments, options)
+    ended = faults.struck(project, arguments, options, program)
     assert ended.returncode == code, ended.stderr
     _Reader(disk, project.resolve()).read(trace)
     return disk

@@ -58,9 +58,12 @@ class Scenario:
         return [Point(call=call, number=number) for call in MUTATING for number in range(1, calls[call] + 1)]
 
 
-def struck(project: Path, arguments: tuple[str, ...], options: list[str]) -> subprocess.CompletedProcess[str]:
-    """The command under strace with those options."""
-    argv = ["strace", "-f", "-qq", *options, sys.executable, "-B", "-m", "windlass", *arguments]
+WINDLASS = ("-m", "windlass")
+
+
+def struck(project: Path, arguments: tuple[str, ...], options: list[str], program: tuple[str, ...] = WINDLASS) -> subprocess.CompletedProcess[str]:
+    """The command, or another program of Python's, under strace with those options."""
+    argv = ["strace", "-f", "-qq", *options, sys.executable, "-B", *program, *arguments]
     return subprocess.run(argv, cwd=project, env=environment(), capture_output=True, text=True, timeout=120, check=False, stdin=subprocess.DEVNULL)
 
 

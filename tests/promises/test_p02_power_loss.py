@@ -22,6 +22,42 @@ STATES = budget.of(small=300, full=12_000)
 SEED = budget.seed(2)
 
 
+_EVIDENCE = """
+import sys
+from pathlib import Path
+from windlass.records.events import GateName
+from windlass.records.run import RunRecord
+
+here, gates = Path.cwd(), [GateName(gate="G1", name="One")]
+with RunRecord.create(here / "orchestration/runs", root=here, workflow="w", slug="s", gates=gates) as record:
+    print(record.head, flush=True)
+    for number in range(1, 4):
+        record.gate_started("G1", "a")
+        print(record.head, flush=True)
+        folder = record.evidence_directory / f"seen-{number}/deep"
+        folder.mkdir(parents=True)
+        for name in ("report.html", "rows.csv"):
+            (folder / name).write_text(f"{name} of {number}" * 200)
+        seen = record.evidence(f"seen-{number}")
+        record.gate_finished("G1", "PASS", validations=[{"type": "seen", "pass": True}], artifacts=seen)
+        print(record.head, flush=True)
+"""
+
+
+def test_evidence_that_an_attempt_names_is_there_when_the_attempt_is(tmp_path: Path) -> None:
+    faults.needs_strace()
+    random = Random(SEED)
+    place = tmp_path / "done"
+    place.mkdir()
+    disk = disks.recorded(place, (), 0, tmp_path / "trace", ("-c", _EVIDENCE))
+    count = STATES // 6
+    for what, told, write in disk.states(random, count):
+        disk.as_told(told, emptied(tmp_path / "told"))
+        write(emptied(tmp_path / "state"))
+        check({}, faults.journals(tmp_path / "told"), tmp_path / "state", f"evidence: {what}")
+    budget.tell("P-02", SEED, f"{count} states of disks after a power loss while evidence is written, none without what its record names")
+
+
 def test_a_power_loss_at_any_moment_tears_no_record_and_loses_nothing_that_was_told(tmp_path: Path) -> None:
     faults.needs_strace()
     random = Random(SEED)

@@ -6,6 +6,7 @@ import errno
 import os
 import secrets
 import stat
+from collections.abc import Iterable
 from pathlib import Path
 
 
@@ -16,6 +17,22 @@ def fsync_directory(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def fsync_below(root: Path, paths: Iterable[Path]) -> None:
+    """Make files beneath `root` durable, and the names that lead to them from there; raises OSError for what is no regular file."""
+    folders: set[Path] = set()
+    for path in paths:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
+        try:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(errno.EINVAL, "is not a regular file", str(path))
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        folders.update(folder for folder in path.parents if folder.is_relative_to(root))
+    for folder in sorted(folders, reverse=True):
+        fsync_directory(folder)
 
 
 def make_directory(path: Path) -> None:

@@ -214,8 +214,11 @@ class RunRecord:
         """End the gate's running attempt, for good.
 
         Each validation has `type` and `pass`. Raises Refused without a running attempt; for a PASS with nothing checked, with
-        a failed check (severity `warning` apart) or with a reason; and for a FAIL without one.
+        a failed check (severity `warning` apart) or with a reason; and for a FAIL without one. Artifacts that lie in the record are
+        made durable first: an entry names nothing that a power loss could still take.
         """
+        inside = (artifact.carried for artifact in artifacts if artifact.exists)
+        files.fsync_below(self.record_directory, [self.record_directory / path for path in inside if path is not None])
 
         def finished(run: state.Run) -> Event:
             return events.GateFinished(
