@@ -52,13 +52,13 @@ def open_(names: tuple[str, ...], services: str | None, ttl_sec: int | None, con
     body: dict[str, Any] = {"services": wanted, "mode": said["mode"], "reason": said["reason"], "on_partial": said["on_partial"]}
     if ttl_sec is not None:
         body["ttl_sec"] = ttl_sec
-    return _ended(config, lambda controller, actor: controller.open(body, actor=actor), _opened, as_json=as_json)
+    return _ended(config, lambda controller, who: controller.open(body, actor=who), _opened, as_json=as_json)
 
 
 def close(window_id: str | None, config: Path, *, as_json: bool) -> int:
     """Close the window of that id, or the one that is open; returns the exit code."""
     body = {"window_id": window_id} if window_id else {}
-    return _ended(config, lambda controller, actor: controller.close(body, actor=actor), _closed, as_json=as_json)
+    return _ended(config, lambda controller, who: controller.close(body, actor=who), _closed, as_json=as_json)
 
 
 @click.command()
@@ -69,12 +69,12 @@ def close(window_id: str | None, config: Path, *, as_json: bool) -> int:
 def extend(window_id: str, ttl_sec: int, config: Path, as_json: bool) -> int:
     """Give an open window more time, within its maximum; affirm one that is held."""
     body = {"window_id": window_id, "ttl_sec": ttl_sec}
-    return _ended(config, lambda controller, actor: controller.extend(body, actor=actor), _extended, as_json=as_json)
+    return _ended(config, lambda controller, who: controller.extend(body, actor=who), _extended, as_json=as_json)
 
 
 def status(config: Path, *, as_json: bool) -> int:
     """Say what is open and what runs; returns the exit code."""
-    return _ended(config, lambda controller, _actor: controller.state(), _state, as_json=as_json, acts=False)
+    return _ended(config, lambda controller, _who: controller.state(), _state, as_json=as_json, acts=False)
 
 
 @click.command("apply-core")
@@ -82,7 +82,7 @@ def status(config: Path, *, as_json: bool) -> int:
 @AS_JSON
 def apply_core(config: Path, as_json: bool) -> int:
     """Close every window and stop every allowed service, so that only the core runs; verified by looking."""
-    return _ended(config, lambda controller, actor: controller.apply(actor=actor), _applied, as_json=as_json)
+    return _ended(config, lambda controller, who: controller.apply(actor=who), _applied, as_json=as_json)
 
 
 @click.group(invoke_without_command=True)
@@ -95,7 +95,7 @@ def audit(context: click.Context, since: str | None, config: Path, as_json: bool
     context.obj = config
     if context.invoked_subcommand:
         return None
-    return _ended(config, lambda controller, _actor: controller.audit(since), _entries, as_json=as_json, acts=False)
+    return _ended(config, lambda controller, _who: controller.audit(since), _entries, as_json=as_json, acts=False)
 
 
 @audit.command("verify")
@@ -147,7 +147,7 @@ def raise_for(answer: Answer) -> None:
 async def _done(place: Place, config: Path, act: Act, *, acts: bool) -> Done:
     from windlass.windows.power.controller import controlling
 
-    known, actor = place.configured, _actor()
+    known, who = place.configured, actor()
     async with (
         known.backend(place.directory) as backend,
         controlling(known.policy, backend, place.directory, audit_dir=known.audit_dir) as controller,
@@ -155,9 +155,9 @@ async def _done(place: Place, config: Path, act: Act, *, acts: bool) -> Done:
         loop = asyncio.create_task(controller.reconciler.run()) if acts else None
         try:
             try:
-                answer = await act(controller, actor)
+                answer = await act(controller, who)
             except asyncio.CancelledError:
-                await _take_back(controller, actor)
+                await _take_back(controller, who)
                 raise
             live = await controller.ledger.live()
             holds = controller.reconciler.holds
@@ -193,7 +193,8 @@ def _closer(config: Path, place: Place, *, holds: bool, acts: bool) -> str:
     return f"watcher, pid {watcher.leave(config, place.directory)}"
 
 
-def _actor() -> str:
+def actor() -> str:
+    """Who asks, as far as a command line shows it."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):

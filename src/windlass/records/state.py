@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from windlass.errors import Refused
 from windlass.infra.chain import GENESIS, Entry
@@ -88,7 +89,12 @@ class Run:
 
     def approvals(self, gate: str, attempt: int) -> tuple[GateApproved, ...]:
         """The approvals that were recorded for an attempt, oldest first; whether they count is for `approvals.count` to say."""
-        return tuple(event for event in self.happened if isinstance(event, GateApproved) and (event.gate, event.attempt) == (gate, attempt))
+        return tuple(event for event in self._approved if (event.gate, event.attempt) == (gate, attempt))
+
+    @cached_property
+    def _approved(self) -> tuple[GateApproved, ...]:
+        """Every approval, found once: a view asks for those of each attempt."""
+        return tuple(event for event in self.happened if isinstance(event, GateApproved))
 
     @property
     def running(self) -> tuple[GateStarted, ...]:
