@@ -72,7 +72,7 @@ def _no_bodies(out: Path) -> None:
 
 
 def _no_place(out: Path) -> None:
-    shutil.rmtree(out)
+    out.rename(out.with_name("gone"))  # at one stroke: what is removed file by file may be written to meanwhile
 
 
 def _file_for_summaries(out: Path) -> None:

@@ -31,7 +31,7 @@ def configured(engine: ScriptedEngine, services: Mapping[str, Mapping[str, Any]]
         "files": [str(file)],
         "core": list(CORE),
         "allowlist": ["switch", "hermes", "spawner"],
-        "start_timeout_sec": 3,
+        "start_timeout_sec": 15,
         "stop_grace_sec": 1,
         "health_interval_sec": 0.5,
         **settings,

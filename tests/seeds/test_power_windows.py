@@ -22,7 +22,7 @@ def vx11(tmp_path: Path) -> Iterator[ScriptedEngine]:
         file = engine.compose_file({name: {} for name in (*CORE, *POWERED)}, "docker-compose.yml")
         (engine.directory / "windlass.toml").write_text(
             f'[windows]\nproject = "vx"\nfiles = ["{file}"]\ncore = {list(CORE)}\nallowlist = {list(POWERED)}\n'
-            "start_timeout_sec = 4\nstop_grace_sec = 1\n"
+            "start_timeout_sec = 8\nstop_grace_sec = 1\n"
         )
         windows_services.up(engine, file, CORE)
         yield engine

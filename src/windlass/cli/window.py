@@ -29,6 +29,8 @@ def status(directory: str | None, config: Path, as_json: bool) -> int:
 def _directory(given: str) -> Path:
     from windlass.errors import Refused
 
+    if not given:
+        raise Refused("an empty path can't be read or written")
     if "\0" in given or not Path(given).is_dir():
         raise Refused(f"{given!r}: is no directory of a window")
     return Path(given)
