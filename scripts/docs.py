@@ -124,7 +124,7 @@ TOKENS = (
     ),
     ("WINDLASS_AGENT_TOKEN", "the orchestrator and the sweep → agents", "`serve executor`, `serve orchestrator`, `sweep`, `agents check`"),
     ("WINDLASS_EXECUTOR_TOKEN", "callers → job routes", "comes with the durable executor"),
-    ("WINDLASS_WINDOWS_TOKEN", "callers → power", "comes with the windows controller"),
+    ("WINDLASS_WINDOWS_TOKEN", "callers → power", "`serve windows`, in the header `X-VX11-Token`; the commands need none"),
 )
 OTHERS = (
     ("WINDLASS_AGENT_*", "the token of one agent; the fleet file names the variable with `token_env`"),
