@@ -87,3 +87,12 @@ def test_what_does_not_fit_is_refused(place: Path, services: str, says: str) -> 
     ended = windlass("window", "cycle", "--services", services, place=place)
     assert (ended.returncode, says in ended.stderr) == (2, True)
     assert not (place / ".windlass/windows/demo/cycles").exists()
+
+
+def test_a_cycle_beside_an_open_window_is_refused_and_claims_nothing_of_it(place: Path) -> None:
+    opened = test_window_cli.told(place, "open", "web", "--ttl", "30")
+    ended = windlass("window", "cycle", *QUICK, "--services", "web", "--out", "out", place=place)
+    assert (ended.returncode, f"window {opened['window_id']} is open" in ended.stderr) == (1, True)
+    assert not (place / "out").exists()
+    assert test_window_cli.told(place, "status")["window_id"] == opened["window_id"]
+    test_window_cli.told(place, "close")

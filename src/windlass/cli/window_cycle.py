@@ -68,8 +68,9 @@ def command(config: Path, out: Path | None, fleet: Path | None, as_json: bool, *
     except KeyboardInterrupt:
         interrupted = True
     cycle.finished_at = instants.stamp(instants.now())
-    if cycle.opened.get("code") and "window_id" not in cycle.opened and not interrupted:
-        raise Refused(str(cycle.opened["message"])) if cycle.opened.get("code") != "UNAVAILABLE" else GivenUp(str(cycle.opened["message"]))
+    if cycle.opened.get("code") not in {None, "START_FAILED", "CLOSED_MEANWHILE", "NOT_CONFIRMED"} and not interrupted:
+        unfit = cycle.opened["code"] not in {"UNAVAILABLE", "WINDOW_OPEN", "BUDGET"}
+        raise Refused(str(cycle.opened["message"])) if unfit else GivenUp(str(cycle.opened["message"]))
     try:
         report.write(cycle, directory)
     except OSError as failure:
@@ -140,9 +141,12 @@ def _sweep(fleet: Path, directory: Path) -> Sweep:
 
 
 def _tell(line: str) -> None:
+    import contextlib
+
     from windlass.infra import escapes
 
-    click.echo(escapes.terminal(line, 300), err=True)
+    with contextlib.suppress(OSError):  # a terminal that is gone must not keep a window open
+        click.echo(escapes.terminal(line, 300), err=True)
 
 
 def _show(cycle: Cycle, directory: Path) -> None:

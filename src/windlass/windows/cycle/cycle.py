@@ -167,18 +167,16 @@ async def _sample(controller: Controller, backend: Backend, cycle: Cycle, host: 
 async def _close(controller: Controller, cycle: Cycle, tell: Tell, *, opened: bool, actor: str) -> None:
     """Close what was opened, also what nobody was told of yet, and look at the core."""
     window_ids = [str(cycle.opened["window_id"])] if opened else []
-    window_ids += [
-        one.window_id for one in await controller.ledger.live() if one.reason == f"cycle {cycle.cycle_id}" and one.window_id not in window_ids
-    ]
     for window_id in window_ids:
-        tell("close")
         cycle.closed = (await controller.close({"window_id": window_id}, actor=actor)).body
-    if not window_ids and "window_id" in cycle.opened:
-        cycle.closed = {
-            "state": "closed",
-            "services_stopped": [],
-            "core_changed": list(cycle.opened.get("core_changed", ())),
-        }  # observed by the opening
+    with contextlib.suppress(WindlassError):  # one that is opening, and that nobody was told of yet
+        for window in await controller.ledger.live():
+            if window.reason == f"cycle {cycle.cycle_id}" and window.window_id not in window_ids:
+                cycle.closed = (await controller.close({"window_id": window.window_id}, actor=actor)).body
+    tell("close")
+    if cycle.closed is None and cycle.opened.get("code") == "START_FAILED" and cycle.opened.get("state") == "closed":
+        changed = list(cycle.opened.get("core_changed", ()))
+        cycle.closed = {"state": "closed", "services_stopped": [], "core_changed": changed}  # observed by the opening
     state = (await controller.state()).body
     cycle.core = state.get("core", {})
     tell(f"         {(cycle.closed or {}).get('state', 'nothing was opened')}; {state.get('state')}")

@@ -89,7 +89,8 @@ class Controller:
         except WindlassError as failure:
             return await self._refused("close_refused", failure, actor, body)
         self.reconciler.wake()
-        window = await self._until(window_id, lambda w: not w.is_live or w.attempts > 0, window.grace_s + SPARE_S)
+        rounds = window.attempts
+        window = await self._until(window_id, lambda w: not w.is_live or w.attempts > rounds, window.grace_s + SPARE_S)
         state = "closed" if window.state == "closed" else "stuck"
         facts = {
             "window_id": window_id,
@@ -262,7 +263,8 @@ class Controller:
             )
         services = [name for name in window.requested if name in self.policy.services]
         most_s = self.policy.hold_max_sec if window.mode == "hold" else self.policy.max_ttl_sec(services)
-        so_far_s = (now.epoch_ms - window.ready_ms) / 1000
+        by_boot_s = now.uptime_s - window.ready_uptime_s if now.boot_id == window.boot_id else 0.0
+        so_far_s = max((now.epoch_ms - window.ready_ms) / 1000, by_boot_s)  # a wall clock that was set back makes no window longer
         step = self.policy.max_ttl_sec(services)
         if ttl_sec > step or so_far_s + ttl_sec > most_s:
             left = max(0, min(step, int(most_s - so_far_s)))

@@ -47,9 +47,9 @@ class Opening:
         core = {name: list(before.services[name].fingerprint) for name in sorted(self._policy.core) if name in before.services}
         held = {name for lease in before.leases if lease.window_id != window.window_id for name in lease.to_stop}
         ran = tuple(name for name in window.services if name not in held and name in before.services and before.services[name].is_alive)
-        window = await self._ledger.change(window.window_id, lambda w: replace(w, core=core, ran_before=ran))
+        leased_ms = window.deadline_ms  # from here on something may run: were the lease lost, the ledger would know what to stop
+        window = await self._ledger.change(window.window_id, lambda w: replace(w, core=core, ran_before=ran, leased_ms=leased_ms))
         outcomes = await self._started(window, limit_s)
-        window = await self._ledger.change(window.window_id, lambda w: replace(w, leased_ms=window.deadline_ms))
         for one in outcomes.values():
             said: dict[str, Any] = {
                 "rc": one.returncode,
@@ -137,6 +137,7 @@ class Opening:
                 w,
                 state=state,
                 ready_ms=now.epoch_ms,
+                ready_uptime_s=now.uptime_s,
                 deadline_ms=deadline_ms,
                 deadline_uptime_s=deadline_uptime_s,
                 results=results,

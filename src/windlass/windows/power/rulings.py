@@ -47,6 +47,7 @@ class Window:
     begun_by: str = ""
     """Who brings it up; an opening that nobody alive began is closed, since nobody waits for it."""
     ready_ms: int | None = None
+    ready_uptime_s: float = 0.0
     leased_ms: int | None = None
     """The deadline that the engine's lease says."""
     close_asked: CloseReason | None = None
