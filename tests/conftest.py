@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 
 import pytest
@@ -12,6 +13,8 @@ _DEFAULTS = {signal.SIGINT: signal.default_int_handler} | dict.fromkeys((signal.
 for _number, _handler in _DEFAULTS.items():
     if signal.getsignal(_number) is signal.SIG_IGN:  # under nohup, or in a shell's background, every command of a test would inherit that
         signal.signal(_number, _handler)
+
+os.environ.pop("CI", None)  # where it is set, Windlass asks for permission before it runs a project's commands; the tests of that set it themselves
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -171,6 +171,7 @@ def ssh_agent_with_an_encrypted_key(tmp_path: Path, monkeypatch: pytest.MonkeyPa
             yield key
         finally:
             running.terminate()
+            running.wait(10)  # it removes its socket itself
             shutil.rmtree(socket.parent)
 
 
