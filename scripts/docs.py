@@ -1,7 +1,7 @@
 """Writes the generated pages of docs/reference from the source: `python scripts/docs.py`; with `--check` it only says which are stale.
 
 commands.md comes from click, settings.md from `windlass.settings.ALL`, agents.md from the agents' own models, the schemas from the
-table of types that reads contracts and workflows. Whoever changes one of these runs this program and commits the page with it;
+table of types that reads contracts and workflows and from what the views of a run hold. Whoever changes one of these runs this program and commits the page with it;
 `tests/unit/test_docs.py` fails otherwise.
 """
 
@@ -21,6 +21,7 @@ import click
 from windlass import cli, settings
 from windlass.agents import catalogue
 from windlass.agents.agent import Agent
+from windlass.records import view_schemas
 from windlass.records.contracts import schemas
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -56,7 +57,8 @@ def pages() -> dict[str, str]:
     """Every generated page and schema: file name → content."""
     makers: Mapping[str, Callable[[], Iterator[str]]] = {"commands.md": commands, "settings.md": variables, "agents.md": agents}
     found = {name: "\n".join([NOTE, "", *make()]).rstrip() + "\n" for name, make in makers.items()}
-    return found | {f"schemas/{name}": json.dumps(schema, indent=2) + "\n" for name, schema in schemas.documents().items()}
+    documents = schemas.documents() | view_schemas.documents()
+    return found | {f"schemas/{name}": json.dumps(schema, indent=2) + "\n" for name, schema in documents.items()}
 
 
 def difference(path: Path, content: str) -> Iterator[str]:

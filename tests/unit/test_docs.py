@@ -23,7 +23,8 @@ from windlass.sweep.readings import FailureClass
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/**/*.md")])
-GENERATED = ("commands.md", "settings.md", "agents.md", "schemas/contract.schema.json", "schemas/workflow.schema.json")
+SCHEMAS = tuple(f"schemas/{name}.schema.json" for name in ("contract", "workflow", "run", "attempt"))
+GENERATED = ("commands.md", "settings.md", "agents.md", *SCHEMAS)
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
 WINDLASS = re.compile(r"(?<![\w./-])(?:\.venv/bin/)?windlass((?: [^|)>\n#&;…]*)?)")

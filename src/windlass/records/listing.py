@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,10 @@ from windlass.records import layout
 
 _MOST = 64 * 1024 * 1024
 """Bytes of a RUN.json that is read; a run of 100,000 outputs has a third of it."""
+
+
+class _NoRuns(UnusableRecord):
+    """There is no directory of runs."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,12 +52,18 @@ def ids(runs: Path) -> list[str]:
     A name that is no text can't be a run's: no command could be given it.
     """
     try:
-        with os.scandir(runs) as found:
-            return sorted(entry.name for entry in found if _is_run(entry))
-    except FileNotFoundError:
+        with _opened(runs) as directory:
+            return _ids(directory)
+    except _NoRuns:
         return []
+
+
+def _ids(directory: int) -> list[str]:
+    try:
+        with os.scandir(directory) as found:
+            return sorted(entry.name for entry in found if _is_run(entry))
     except OSError as failure:
-        raise UnusableRecord(f"{runs}: {failure.strerror}") from failure
+        raise UnusableRecord(f"the runs can't be listed: {failure.strerror}") from failure
 
 
 def _is_run(entry: os.DirEntry[str]) -> bool:
@@ -61,32 +72,38 @@ def _is_run(entry: os.DirEntry[str]) -> bool:
 
 def listed(runs: Path) -> Iterator[Listed]:
     """Every run below `runs`, oldest first."""
-    names = ids(runs)
-    if not names:
-        return
-    directory = os.open(runs, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
-        for name in names:
-            try:
-                yield _listed(name, _content(directory, name))
-            except UnusableRecord as unusable:
-                yield Listed(run_id=name, problem=str(unusable))
-    finally:
-        os.close(directory)
+        with _opened(runs) as directory:
+            for name in _ids(directory):
+                try:
+                    yield _listed(name, _content(directory, name))
+                except UnusableRecord as unusable:
+                    yield Listed(run_id=name, problem=str(unusable))
+    except _NoRuns:
+        return
 
 
 def view(runs: Path, run_id: str) -> dict[str, Any]:
     """The RUN.json of a run, as it lies there; raises UnusableRecord when it can't be read as an object."""
-    if "/" in run_id or run_id in {"", ".", ".."}:
+    if "/" in run_id or run_id in {"", ".", ".."} or not run_id.isprintable():
         raise UnusableRecord(f"{run_id!r} is no run id")
+    with _opened(runs) as directory:
+        try:
+            return _object(_content(directory, run_id))
+        except UnusableRecord as unusable:
+            raise UnusableRecord(f"{runs / run_id / layout.RECORD / layout.RUN}: {unusable}") from unusable
+
+
+@contextmanager
+def _opened(runs: Path) -> Iterator[int]:
     try:
         directory = os.open(runs, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    except FileNotFoundError as failure:
+        raise _NoRuns(f"{runs}: {failure.strerror}") from failure
     except OSError as failure:
         raise UnusableRecord(f"{runs}: {failure.strerror}") from failure
     try:
-        return _object(_content(directory, run_id))
-    except UnusableRecord as unusable:
-        raise UnusableRecord(f"{runs / run_id / layout.RECORD / layout.RUN}: {unusable}") from unusable
+        yield directory
     finally:
         os.close(directory)
 

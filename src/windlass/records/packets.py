@@ -1,12 +1,12 @@
 """The prompt packet of an attempt: everything that whoever does the gate must know, generated from the run, the workflow and the contract.
 
-Pure, and the same for the same run. What a person's file, an agent or a file name contributed is quoted line by line, and said to be so.
+Pure, and the same for the same run. A line that begins with `## ` is a section of the packet, and nothing else is: what a person's file,
+an agent or a file name contributed is quoted line by line and said to be so; headings in the project's own texts stand two levels lower.
 """
 
 from __future__ import annotations
 
 import re
-import textwrap
 from collections.abc import Iterator, Sequence
 
 from windlass.infra import escapes
@@ -19,6 +19,8 @@ from windlass.records.state import Attempt, Run
 from windlass.records.workflows import WorkflowGate
 
 _MOST_QUOTED = 200_000
+_LONGEST_FAILURE = 500
+_HEADING = re.compile(r"^\s*(#+)")
 _VARIABLE = re.compile(r"\{(?:slug|artifact_path)\}")
 
 
@@ -33,8 +35,8 @@ def packet(run: Run, gate: WorkflowGate, contract: Contract | None, places: Plac
             "What this gate is for",
             [line for text in (gate.description, contract.description if contract else None) if text for line in _lines(text)],
         ),
-        _section("Instructions", _lines(_named(gate.instructions or "", places))),
-        _section("Inputs, as they were when the attempt began", [escapes.visible(f"{found.resolved_path}  {_state(found)}") for found in inputs]),
+        _section("Instructions", [_named(line, places) for line in _lines(gate.instructions or "")]),
+        _section("Inputs, as they were when the attempt began", [escapes.visible(f"- {found.resolved_path}  {_state(found)}") for found in inputs]),
         _section("Required outputs", list(_outputs(contract, places, _depth(run))) if contract else []),
         _section(
             "Checks that will run",
@@ -67,7 +69,8 @@ def _section(title: str, lines: Sequence[str]) -> str:
 
 
 def _lines(text: str) -> list[str]:
-    return [escapes.visible(line) for line in text.splitlines()]
+    """A text of the project's own: as it stands, but that its headings begin no section of the packet."""
+    return [escapes.visible(_HEADING.sub(r"##\1", line.expandtabs(4))) for line in text.splitlines()]
 
 
 def _quoted(text: str) -> list[str]:
@@ -104,11 +107,12 @@ def _checks(contract: Contract, depth: Depth, places: Places) -> Iterator[str]:
     if contract.any_of or contract.outputs(depth):
         yield "- every required output is a regular file that is not empty"
     for check in contract.validations:
-        yield "- " + escapes.visible(_named(words(check), places)) + ("  (warns only)" if check.severity == "warning" else "")
+        yield "- " + _named(escapes.visible(words(check)), places) + ("  (warns only)" if check.severity == "warning" else "")
 
 
 def _named(text: str, places: Places) -> str:
-    values = {"{slug}": places.slug, "{artifact_path}": places.artifact_path}
+    """A line with its variables in their places; what they stand for adds no line."""
+    values = {"{slug}": places.slug, "{artifact_path}": escapes.visible(places.artifact_path)}
     return _VARIABLE.sub(lambda found: values[found[0]], text)
 
 
@@ -123,7 +127,7 @@ def _approvals(contract: Contract, run: Run, gate: str) -> Iterator[str]:
     if rule is None:
         return
     persons = "one person" if rule.quorum == 1 else f"{rule.quorum} persons"
-    yield f"{persons} with a key of role {' or '.join(rule.roles)} must approve the outputs as they then are, before the gate is finished:"
+    yield f"{persons} with a key of role {escapes.visible(' or '.join(rule.roles))} must approve the outputs as they then are, before the gate is finished:"
     yield f"  windlass gate approve --run {run.started.run_id} --gate {gate} --as WHO"
     yield "Whoever did the work can't approve it, and a change of an output after the approval voids it."
 
@@ -138,7 +142,13 @@ def _failures(attempt: Attempt) -> Iterator[str]:
         for check in finished.validations
         if not check["pass"] and check.get("severity") != "warning"
     ]
-    yield from _quoted("\n".join(textwrap.shorten(line, 500) for line in told or [finished.failure_reason or ""]))
+    yield from _quoted("\n".join(_shortened(line) for line in told or [finished.failure_reason or ""]))
+
+
+def _shortened(text: str) -> str:
+    """On one line, and cut where it is long."""
+    line = " ".join(text.split())
+    return line if len(line) <= _LONGEST_FAILURE else f"{line[:_LONGEST_FAILURE]} (cut here)"
 
 
 def _finish(run: Run, gate: WorkflowGate) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -91,8 +92,7 @@ def read(content: bytes, path: str) -> WorkflowFile:
     if name in RESERVED:
         keys.wrong("name", f"{name!r} is a command of `windlass run`")
     gates = tuple(_gate(part) for part in keys.objects("gates"))
-    names = [gate.gate for gate in gates]
-    for twice in sorted({gate for gate in names if gate and names.count(gate) > 1}):
+    for twice in sorted(gate for gate, count in Counter(gate.gate for gate in gates).items() if gate and count > 1):
         keys.wrong("gates", f"{twice!r} stands twice")
     if not gates:
         keys.wrong("gates", "has no gate, so nothing could pass")
@@ -161,8 +161,8 @@ def _executor(keys: Keys) -> Executor:
     options: dict[str, Any] = {}
     if kind == "command":
         options["argv"] = part.texts("argv")
-        if not options["argv"]:
-            part.wrong("argv", "is missing: a list of the program and its arguments")
+        if part.raw("argv", []) == []:
+            part.wrong("argv", "is missing or empty: a list of the program and its arguments")
         options["timeout_s"] = part.number("timeout_s", 600, least=1, most=86_400)
     elif kind == "agent":
         options["task_type"] = part.text("task_type")

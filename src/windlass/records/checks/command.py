@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from windlass.errors import Refused
 from windlass.records.artifacts import Places
-from windlass.records.checks import permission
+from windlass.records.checks import folders, permission
 from windlass.records.checks.kept import failed
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def directory(places: Places, template: str | None) -> Path:
     if template is None:
         return places.root
     path = places.root
-    for part in places.resolve(template).split("/"):
+    for part in filter(None, folders.resolve(places, template).split("/")):
         path /= part
         try:
             kind = os.lstat(path).st_mode

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from windlass.records.artifacts import IN_RECORD
-from windlass.records.checks import kinds
+from windlass.errors import Refused
+from windlass.records.checks import folders, kinds
+from windlass.records.checks.kept import failed
 from windlass.records.checks.types import Field, Result, Type
 from windlass.records.contracts import paths
 
 if TYPE_CHECKING:
+    from windlass.records.artifacts import Places
     from windlass.records.checks.judge import Given
     from windlass.records.checks.reading import Read
     from windlass.records.contracts.contract import Check
@@ -41,49 +42,36 @@ def any_of(results: Sequence[tuple[Read, Result]]) -> Result:
     return {"pass": False, "checked": checked, "code": "MISSING_ARTIFACT", "reason": "none of them is a file that can be read and is not empty"}
 
 
-def _directory(given: Given, template: str) -> tuple[int | None, str]:
-    """A descriptor of a directory beneath the root, and why there is none."""
-    resolved = given.places.resolve(template)
-    inside = resolved.startswith(IN_RECORD)
-    held = os.open(given.places.record if inside else given.places.root, os.O_RDONLY | os.O_DIRECTORY)
-    for part in resolved.removeprefix(IN_RECORD).split("/"):
-        try:
-            below = os.open(part, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=held)
-        except OSError as failure:
-            reason = (
-                "is missing" if isinstance(failure, FileNotFoundError) else "is no directory, or lies behind a symbolic link, and none is followed"
-            )
-            return None, reason
-        finally:
-            os.close(held)
-        held = below
-    return held, ""
-
-
 def _dir_exists(check: Check, given: Given, _reads: Mapping[str, Read]) -> Result:
-    found, reason = _directory(given, check.fields["target"])
-    if found is None:
-        return {"pass": False, "code": "MISSING_ARTIFACT", "reason": reason}
-    os.close(found)
-    return {"pass": True}
+    try:
+        with folders.opened(given.places, folders.resolve(given.places, check.fields["target"])):
+            return {"pass": True}
+    except folders.NotOpened as failure:
+        return failed(failure.code, failure.reason)
+    except Refused as refusal:
+        return failed("OUTSIDE_ROOT", str(refusal))
 
 
 def _min_file_count(check: Check, given: Given, _reads: Mapping[str, Read]) -> Result:
     """Regular, non-empty files beneath a directory that a glob means."""
-    fields = check.fields
-    found, reason = _directory(given, fields["target"])
-    told = {"count": 0, "threshold": fields["min"], "pass": False}
-    if found is None:
-        return told | {"code": "MISSING_ARTIFACT", "reason": reason}
+    told = {"count": 0, "threshold": check.fields["min"]}
     try:
-        parts = paths.segments(fields["glob"], slug=given.places.slug, artifact_path=given.places.artifact_path)
-        count = paths.counted(found, parts, given.places.resolve(fields["target"]))
-    except paths.NotExpanded as refusal:
-        return told | {"code": refusal.code, "reason": str(refusal)}
-    finally:
-        os.close(found)
-    told |= {"count": count, "pass": count >= fields["min"]}
-    return told if told["pass"] else told | {"code": "VALIDATION_FAILED", "reason": f"{count} files, at least {fields['min']} are needed"}
+        count = _counted(check, given.places)
+    except (folders.NotOpened, paths.NotExpanded) as failure:
+        return failed(failure.code, str(failure), **told)
+    except Refused as refusal:
+        return failed("OUTSIDE_ROOT", str(refusal), **told)
+    told["count"] = count
+    if count >= told["threshold"]:
+        return {**told, "pass": True}
+    return failed("VALIDATION_FAILED", f"{count} files, at least {told['threshold']} are needed", **told)
+
+
+def _counted(check: Check, places: Places) -> int:
+    resolved = folders.resolve(places, check.fields["target"])
+    parts = paths.segments(check.fields["glob"], slug=places.slug, artifact_path=places.artifact_path)
+    with folders.opened(places, resolved) as held:
+        return 0 if folders.is_recorded(resolved) else paths.counted(held, parts, resolved)
 
 
 def _glob(keys: Keys, name: str) -> str:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re as own
+from collections import deque
+from collections.abc import Iterator
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +17,8 @@ if TYPE_CHECKING:
 
 MAX_PROGRAM = 20_000
 """Instructions of a compiled pattern: what it may cost for each byte, at the worst."""
-_LARGE = 256 * 1024
-"""Bytes above which searching the second half in a thread beside pays for it."""
+_PART = 128 * 1024
+"""Bytes that a thread searches at a time where two share the search of a block; a block of two parts is worth it."""
 _RETURN, _LINE_END, _NEWLINE = own.compile(rb"\r"), own.compile(rb"\n"), 10
 _OF_THE_WHOLE = own.compile(r"\\[AzC]|\(\?[a-zA-Z]*-?[a-zA-Z]*m|\(\?[a-zA-Z]*-[a-zA-Z]*m")
 """What means the whole text and not a line (or crosses its end): lines are then given one by one."""
@@ -55,6 +57,36 @@ def _beside() -> ThreadPoolExecutor:
     from concurrent.futures import ThreadPoolExecutor  # noqa: PLC0415  # most gates have no large file
 
     return ThreadPoolExecutor(1, "windlass-search")
+
+
+class _Shared:
+    """Whether a pattern is found in a block of lines, for two threads; lives until both are done with it.
+
+    Each takes the next part that none has taken: neither waits for the other's half where a core is busy with something else.
+    """
+
+    def __init__(self, pattern: Any, text: memoryview) -> None:
+        self._pattern, self._parts = pattern, deque(_parts(text))
+        self.found = False
+
+    def work(self) -> None:
+        """Search until there is no part left, or the pattern is found in one."""
+        while not self.found and self._parts:
+            try:
+                part = self._parts.popleft()
+            except IndexError:  # the other thread was faster
+                return
+            if self._pattern.search(part):
+                self.found = True
+
+
+def _parts(text: memoryview) -> Iterator[memoryview]:
+    """The block in pieces of whole lines, the last one without its newline."""
+    start = 0
+    while start < len(text):
+        newline = _LINE_END.search(text, start + _PART)
+        yield text[start : newline.start() if newline else len(text)]
+        start = newline.end() if newline else len(text)
 
 
 class Lines:
@@ -106,16 +138,15 @@ class Lines:
             at += len(line) + 1
 
     def _is_in(self, text: memoryview) -> bool:
-        """Whether a line matches; a large block in two halves at once, as RE2 lets go of the interpreter while it searches."""
-        middle = None if self._one_by_one or len(text) < _LARGE else _LINE_END.search(text, len(text) // 2)
-        if middle is None:
+        """Whether a line matches; two threads share a large block, as RE2 lets go of the interpreter while it searches."""
+        if self._one_by_one or len(text) < 2 * _PART:
             return bool(self._pattern.search(text))
-        second = _beside().submit(self._pattern.search, text[middle.end() :])
-        try:
-            found = self._pattern.search(text[: middle.start()])
-        finally:
-            rest = second.result()  # the memory is the reader's own again when this returns
-        return bool(found or rest)
+        search = _Shared(self._pattern, text)
+        second = _beside().submit(search.work)
+        search.work()
+        if not second.cancel():
+            second.result()  # the memory is the reader's own again when this returns
+        return search.found
 
     def _count(self, at: int, block: memoryview, text: memoryview, enough: int) -> None:
         """Count in `text`, which is `block` with plain ends of lines."""

@@ -93,6 +93,7 @@ def of_workflow() -> dict[str, Any]:
                 "version": _TEXT,
                 "description": _MAYBE_TEXT,
                 "network": {"type": "boolean", "default": False},
+                "private_network": {"type": "boolean", "default": False},
                 "gates": {"type": "array", "items": gate, "minItems": 1},
             },
             ["schema_version", "name", "gates"],

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.unit.records.checks.gates import judged, result
+from tests.unit.records.checks.gates import given, judged, result
 
 FIGURES = {"docs/figures/a.svg": "<svg/>", "docs/figures/b.svg": "<svg/>", "docs/figures/empty.svg": "", "docs/figures/deep/c.svg": "<svg/>"}
 
@@ -44,3 +45,39 @@ def test_what_is_recorded_of_work_is_no_output_of_work(tmp_path: Path) -> None:
     files = {"orchestration/runs/run_1/record/RUN.json": "{}", "orchestration/runs/run_0/record/RUN.json": "{}", "orchestration/a.json": "{}"}
     found = result(tmp_path, {"type": "min_file_count", "target": "orchestration", "glob": "**/*.json", "min": 2}, files)
     assert (found["count"], found["pass"]) == (1, False)
+
+
+RECORDED = {"orchestration/runs/run_1/record/RUN.json": "{}", "orchestration/runs/run_0/logs/prompt.txt": "x", "orchestration/a.json": "{}"}
+
+
+@pytest.mark.parametrize("target", ["orchestration/runs", "orchestration/runs/run_0", "./orchestration/runs", "orchestration/runs/run_1/record"])
+def test_no_artifact_path_makes_records_outputs(tmp_path: Path, target: str) -> None:
+    places = replace(given(tmp_path).places, artifact_path=target)
+    found = result(tmp_path, {"type": "min_file_count", "target": "{artifact_path}", "glob": "**", "min": 1}, RECORDED, places=places)
+    assert (found["count"], found["pass"]) == (0, False)
+
+
+def test_evidence_that_the_run_gathered_is_counted(tmp_path: Path) -> None:
+    files = {"orchestration/runs/run_1/record/evidence/sweep/a.json": "{}", "orchestration/runs/run_1/record/evidence/b.json": "{}"}
+    assert result(tmp_path, {"type": "min_file_count", "target": "{record}/evidence", "glob": "**", "min": 2}, files)["count"] == 2
+
+
+@pytest.mark.parametrize("check", [{"type": "dir_exists"}, {"type": "min_file_count", "glob": "**/*.json", "min": 1}])
+def test_an_artifact_path_may_be_the_root_itself(tmp_path: Path, check: dict[str, object]) -> None:
+    places = replace(given(tmp_path).places, artifact_path=".")
+    assert result(tmp_path, {**check, "target": "{artifact_path}"}, RECORDED, places=places)["pass"]
+
+
+@pytest.mark.parametrize(
+    "check",
+    [
+        {"type": "dir_exists", "target": "{artifact_path}"},
+        {"type": "min_file_count", "target": "{artifact_path}/a", "min": 1},
+        {"type": "file_exists_any_of", "targets": ["{artifact_path}/a"]},
+        {"type": "min_sources_any_of", "targets": ["{artifact_path}/a"], "thresholds": {"quick": 1, "standard": 1, "deep": 1}},
+    ],
+)
+def test_an_artifact_path_that_leaves_the_root_fails_the_check(tmp_path: Path, check: dict[str, object]) -> None:
+    places = replace(given(tmp_path).places, artifact_path="../elsewhere")
+    found = result(tmp_path, check, places=places)
+    assert (found["pass"], found["code"]) == (False, "OUTSIDE_ROOT")
