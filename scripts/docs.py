@@ -1,8 +1,8 @@
 """Writes the generated pages of docs/reference from the source: `python scripts/docs.py`; with `--check` it only says which are stale.
 
 commands.md comes from click, settings.md from `windlass.settings.ALL`, agents.md from the agents' own models, the schemas from the
-table of types that reads contracts and workflows and from what the views of a run hold. Whoever changes one of these runs this program and commits the page with it;
-`tests/unit/test_docs.py` fails otherwise.
+table of types that reads contracts and workflows and from what the views of a run hold. Whoever changes one of these runs this
+program and commits the page with it; `tests/unit/test_docs.py` fails otherwise.
 """
 
 from __future__ import annotations

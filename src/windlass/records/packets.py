@@ -127,7 +127,8 @@ def _approvals(contract: Contract, run: Run, gate: str) -> Iterator[str]:
     if rule is None:
         return
     persons = "one person" if rule.quorum == 1 else f"{rule.quorum} persons"
-    yield f"{persons} with a key of role {escapes.visible(' or '.join(rule.roles))} must approve the outputs as they then are, before the gate is finished:"
+    roles = escapes.visible(" or ".join(rule.roles))
+    yield f"{persons} with a key of role {roles} must approve the outputs as they then are, before the gate is finished:"
     yield f"  windlass gate approve --run {run.started.run_id} --gate {gate} --as WHO"
     yield "Whoever did the work can't approve it, and a change of an output after the approval voids it."
 

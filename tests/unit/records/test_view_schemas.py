@@ -51,7 +51,9 @@ def test_the_published_schema_is_the_one_that_the_source_makes(name: str) -> Non
 @pytest.mark.parametrize("directory", RECORDS, ids=lambda directory: directory.name)
 def test_every_golden_record_fits(directory: Path) -> None:
     assert wrong("run", run(directory)) == []
-    assert {str(path): wrong("attempt", json.loads(path.read_text())) for path in attempts(directory)} == {str(path): [] for path in attempts(directory)}
+    assert {str(path): wrong("attempt", json.loads(path.read_text())) for path in attempts(directory)} == {
+        str(path): [] for path in attempts(directory)
+    }
 
 
 def test_there_are_golden_records() -> None:

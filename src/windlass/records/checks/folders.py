@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from windlass.errors import Refused
 from windlass.records import layout
 from windlass.records.artifacts import IN_RECORD
 from windlass.records.contracts import paths

@@ -143,9 +143,11 @@ class Lines:
             return bool(self._pattern.search(text))
         search = _Shared(self._pattern, text)
         second = _beside().submit(search.work)
-        search.work()
-        if not second.cancel():
-            second.result()  # the memory is the reader's own again when this returns
+        try:
+            search.work()
+        finally:
+            if not second.cancel():
+                second.result()  # the memory is the reader's own again when this returns
         return search.found
 
     def _count(self, at: int, block: memoryview, text: memoryview, enough: int) -> None:
