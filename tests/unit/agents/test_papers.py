@@ -91,8 +91,16 @@ records = st.lists(
 def test_a_duplicate_always_points_to_an_earlier_record_that_stays(given_records):
     found = papers.duplicates(given_records, lambda: None)
     assert all(repeat.of < position and repeat.of not in found for position, repeat in found.items())
-    kept = [record for position, record in enumerate(given_records) if position not in found]
-    assert papers.duplicates(kept, lambda: None) == {}
+    known = {repeat.of: given_records[position].doi for position, repeat in found.items() if given_records[position].doi}
+    merged = [record.model_copy(update={"doi": record.doi or known.get(position)}) for position, record in enumerate(given_records)]
+    kept = [record for position, record in enumerate(merged) if position not in found]
+    assert papers.duplicates(kept, lambda: None) == {}  # with the DOI that a repeat of theirs brought
+
+
+def test_a_record_without_a_doi_takes_the_first_that_a_repeat_brings_and_no_other():
+    given_records = [paper(title="One title of four", doi=doi) for doi in (None, "10.5555/a", "10.5555/b", "10.5555/A")]
+    found = papers.duplicates(given_records, lambda: None)
+    assert {position: (repeat.of, repeat.by) for position, repeat in found.items()} == {1: (0, "title"), 3: (0, "doi")}
 
 
 def test_an_export_is_read_as_it_is():
