@@ -23,7 +23,7 @@ from windlass.windows.power.ledger import Ledger, occupied
 from windlass.windows.power.log import Log
 from windlass.windows.power.moment import Time, instant
 from windlass.windows.power.policy import CONTROLLER_X_SEC, Policy
-from windlass.windows.power.reconcile import Reconciler
+from windlass.windows.power.reconcile import Reconciler, holder
 from windlass.windows.power.rulings import CloseReason, Window
 from windlass.windows.power.watch import Watch
 
@@ -188,6 +188,10 @@ class Controller:
     async def refused(self, action: str, failure: WindlassError, *, actor: str, body: Any = None) -> Answer:
         """An answer to a request that somebody else refuses (a missing token, a body that is no JSON), audited like any other."""
         return await self._refused(action, failure, actor, body)
+
+    def loop_holder(self) -> str | None:
+        """Who acts for these windows now, in words; None where nobody does."""
+        return "this process" if self.reconciler.holds else holder(self.ledger.path.parent)
 
     def stamp(self) -> dict[str, Any]:
         """When an answer that changes nothing is given; its id is not in the audit, which has what was asked and done."""
