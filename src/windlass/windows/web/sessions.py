@@ -40,7 +40,7 @@ class Sessions:
 
     def may_try(self, host: str) -> bool:
         """Whether that host may try another token now: so many wrong ones in a minute are guesses. One who guesses locks out nobody else."""
-        wrong = self._wrong.get(host, ())
+        wrong = self._wrong.get(host, deque())
         return len(wrong) < WRONG_PER_MINUTE or self._monotonic() - wrong[0] > MINUTE_S
 
     def log_in(self, token: str, host: str) -> str | None:
