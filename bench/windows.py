@@ -1,4 +1,4 @@
-"""Opening and closing N services on the real engine: a window against raw `docker compose up -d` and `docker compose stop`, in turn.
+"""Opening and closing N services on the real engine: a controller's window against raw `docker compose up -d` and `docker compose stop`, in turn.
 
 Twice: six services that need nobody, where the engine's own work is nearly all there is; and six of which each needs the one before
 (`depends_on`), as services of a real stack do, where Compose stops one after the other.
@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import Any
 
 from result import Result, Series, Target
-from windlass.windows import moments
-from windlass.windows.backend import Lease
 from windlass.windows.compose.compose import Compose, Place
+from windlass.windows.power.controller import controlling
+from windlass.windows.power.policy import Policy, ServicePolicy
 
 SERVICES, IMAGE = 6, "python:3.11-slim-bookworm"
 GRACE_S = 10.0
@@ -49,7 +49,7 @@ def run(*, quick: bool) -> Result:
             Target(what="close ÷ stop, chain", figure=chain.closing, bound=0.6, unit="×"),
             Target(what="close ÷ stop, loose", figure=loose.closing, bound=1.0, unit="×"),
         ],
-        notes=["a lease is made before open and given up after close, inside their times; readiness is not waited for by either"],
+        notes=["ours are whole answers of the controller: ledger, audit, lease, readiness and the last look are inside their times"],
     )
 
 
@@ -116,27 +116,27 @@ def _one_round(file: Path, measured: Measured) -> None:
 
 
 async def _window(file: Path, services: Sequence[str], project: str) -> tuple[float, float]:
-    """Seconds to open and to close, each with its closure or observation; the backend is made before, as a controller's is."""
-    async with Compose(Place(project=project, files=(str(file),), directory=file.parent)) as backend:
+    """Seconds to the two answers of a controller, with its ledger, audit and loop on disk; what it answers is observed, not assumed."""
+    own = ServicePolicy(start_timeout_sec=60, stop_grace_sec=GRACE_S)
+    policy = Policy(project=project, core=frozenset(), services=dict.fromkeys(services, own))
+    place = Place(project=project, files=(str(file),), directory=file.parent)
+    async with Compose(place) as backend, controlling(policy, backend, file.parent / project) as controller:
+        loop = asyncio.create_task(controller.reconciler.run())
         await backend.preflight()
-        begun = time.monotonic()
-        closure = await backend.closure(services)
-        now = moments.now()
-        lease = Lease(
-            window_id="win_bench", project=project, services=closure.services, deadline_ms=now.epoch_ms + 120_000, fencing=1, grace_s=GRACE_S
-        )
-        outcomes = await backend.start(closure.services, lease, timeout_s=60, digest=closure.digest)
-        seen = await backend.observe()
-        opened = time.monotonic() - begun
-        if seen.alive() != set(services):
-            raise RuntimeError(f"not all came up: {[one.stderr for one in outcomes if not one.is_done]}")
-        begun = time.monotonic()
-        await backend.stop(closure.services, GRACE_S, kill=False)
-        left = (await backend.observe()).alive()
-        await backend.drop_lease(lease.window_id)
-        closed = time.monotonic() - begun
-        if left:
-            raise RuntimeError(f"{left} still runs")
+        try:
+            begun = time.monotonic()
+            answer = await controller.open({"services": list(services), "ttl_sec": 120}, actor="bench")
+            opened = time.monotonic() - begun
+            if answer.http != 200 or answer.body["services_started"] != sorted(services):
+                raise RuntimeError(f"not all came up: {answer.body}")
+            begun = time.monotonic()
+            answer = await controller.close({}, actor="bench")
+            closed = time.monotonic() - begun
+            if answer.body["state"] != "closed" or (await backend.observe()).alive():
+                raise RuntimeError(f"not closed: {answer.body}")
+        finally:
+            loop.cancel()
+            await asyncio.gather(loop, return_exceptions=True)
     return opened, closed
 
 

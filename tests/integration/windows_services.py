@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tests.engines.scripted import ScriptedEngine
 
@@ -41,10 +41,17 @@ def configured(engine: ScriptedEngine, services: Mapping[str, Mapping[str, Any]]
     return place
 
 
+class Reached(Protocol):
+    """An engine that `docker` reaches with these variables."""
+
+    @property
+    def environment(self) -> dict[str, str]: ...
+
+
 class Service:
     """`windlass serve windows` as a process. Lives as long as its test."""
 
-    def __init__(self, engine: ScriptedEngine, config: Path, **variables: str) -> None:
+    def __init__(self, engine: Reached, config: Path, **variables: str) -> None:
         argv = [sys.executable, "-m", "windlass", "serve", "windows", "--config", str(config), "--port", "0"]
         environment = {**engine.environment, "WINDLASS_WINDOWS_TOKEN": TOKEN, **variables}
         self.process = subprocess.Popen(argv, cwd=config.parent, env=environment, stderr=subprocess.PIPE, text=True)
@@ -86,7 +93,7 @@ class Service:
 
 
 @contextmanager
-def service(engine: ScriptedEngine, config: Path, **variables: str) -> Iterator[Service]:
+def service(engine: Reached, config: Path, **variables: str) -> Iterator[Service]:
     """The service, answering, ended with its test."""
     made = Service(engine, config, **variables)
     try:

@@ -6,6 +6,7 @@ itself. Once a reaper runs all the time, and nobody else; once `windlass serve w
 """
 
 import asyncio
+import functools
 import json
 import os
 import signal
@@ -136,7 +137,7 @@ def test_p11_a_windows_service_keeps_what_it_closed_closed_through_restarts_of_i
                 overdue = f"overdue-{chance.choice(POLICIES)}"
                 closed, kept, late = _windows(served, overdue)
                 wrong += restart(engine, number, {"core", "kept-always"}, chance)
-                ended = windows_services.until(lambda late=late: _ended(served, late), f"the end of {overdue}", 30)
+                ended = windows_services.until(functools.partial(_ended, served, late), f"the end of {overdue}", 30)
                 wrong += [f"restart {number}: {overdue} ended as {ended['state']}"] if ended["state"] != "closed" else []
                 status, answer = served.close(window_id=kept)
                 wrong += [] if (status, answer["state"]) == (200, "closed") else [f"restart {number}: {answer}"]
