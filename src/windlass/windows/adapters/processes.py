@@ -74,7 +74,7 @@ class Processes:
         except OSError as failure:
             raise Unavailable(f"{failure.filename}: {failure.strerror}") from failure
 
-    async def closure(self, services: Sequence[str]) -> Closure:
+    async def closure(self, services: Sequence[str], *, digest: str = "") -> Closure:  # noqa: ARG002  # the table is there; nothing is read
         """See the protocol. Local processes need nobody, and have no powers but those of their user."""
         known = tuple(sorted({name for name in services if name in self._services}))
         facts = {name: Facts(service=name, needs={}, has_healthcheck=True) for name in self._services}

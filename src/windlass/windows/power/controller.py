@@ -16,7 +16,7 @@ from typing import Any
 
 from windlass.errors import Refused, Unavailable, WindlassError
 from windlass.infra import instants
-from windlass.windows.backend import Backend
+from windlass.windows.backend import Backend, Closure
 from windlass.windows.power import asked, rulings
 from windlass.windows.power.asked import Open, Refusal
 from windlass.windows.power.ledger import Ledger, occupied
@@ -209,8 +209,8 @@ class Controller:
         live = await self.ledger.live()
         if live and self.policy.kind == "single":  # said before the engine is asked: it may be busy opening that one
             raise occupied(live[0])
-        await self._backend.preflight()
-        closure, seen = await asyncio.gather(self._backend.closure(wanted.services), self.watch.look())
+        closure = await self._resolved(wanted.services)
+        seen = await self.watch.look()
         services = rulings.admitted(closure, self.policy, seen)
         window = await self.ledger.claim(self.policy, lambda number: self._window(wanted, services, closure.digest, number, actor))
         facts = {"services": list(services), "requested": list(wanted.services), "ttl_sec": wanted.ttl_sec, "mode": wanted.mode}
@@ -220,6 +220,14 @@ class Controller:
             await self._ask_to_close(window.window_id, "start_failed", actor)  # nothing is opened that the audit does not have
             raise
         return window
+
+    async def _resolved(self, services: tuple[str, ...]) -> Closure:
+        """What the services need; where that can't be told, what is missing is told instead, if anything is."""
+        try:
+            return await self._backend.closure(services)
+        except WindlassError:
+            await self._backend.preflight()
+            raise
 
     def _window(self, wanted: Open, services: tuple[str, ...], digest: str, number: int, actor: str) -> Window:
         now = self._time.now()
@@ -294,6 +302,8 @@ class Controller:
     async def _opened(self, window: Window, actor: str) -> Answer:
         facts = self._shown(window) | {
             "services_started": sorted(_up(window)),
+            "running_after_ms": None if window.running_ms is None else window.running_ms - window.asked_ms,
+            "ready_after_ms": None if window.ready_ms is None else window.ready_ms - window.asked_ms,
             "results": list(window.results),
             "core_changed": list(window.core_changed),
         }
