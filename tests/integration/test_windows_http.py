@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -245,12 +246,18 @@ def test_an_orderly_end_closes_what_is_open_unless_told_to_leave_it(engine: Scri
     assert engine.running("vx") == {"madre", "redis", "switch"}
 
 
-def test_of_fifty_who_open_at_once_at_two_services_exactly_one_does(engine: ScriptedEngine) -> None:
+def test_of_fifty_who_open_at_once_at_two_services_and_by_commands_exactly_one_does(engine: ScriptedEngine) -> None:
     config = configured(engine)
     with service(engine, config) as one, service(engine, config) as other, ThreadPoolExecutor(50) as pool:
-        asked = [pool.submit((one, other)[number % 2].open, ("switch", "hermes")[number % 3 % 2], ttl_sec=30) for number in range(50)]
-        statuses = [answer.result(60)[0] for answer in asked]
-        assert sorted(statuses) == [200] + [409] * 49
+
+        def command() -> int:
+            argv = [sys.executable, "-m", "windlass", "window", "open", "hermes", "--ttl", "30", "--json"]
+            ran = subprocess.run(argv, cwd=config.parent, env=engine.environment, capture_output=True, check=False)
+            return {0: 200}.get(ran.returncode) or {"WINDOW_OPEN": 409}[json.loads(ran.stdout)["code"]]
+
+        asked = [pool.submit(command) for _ in range(4)]
+        asked += [pool.submit(lambda at, name: at.open(name, ttl_sec=30)[0], (one, other)[n % 2], ("switch", "hermes")[n % 3 % 2]) for n in range(46)]
+        assert sorted(answer.result(60) for answer in asked) == [200] + [409] * 49
         assert {one.state()["window_id"], other.state()["window_id"]} == {one.state()["window_id"]}
         assert other.close()[1]["state"] == "closed"
     assert engine.running("vx") == {"madre", "redis"}
