@@ -21,11 +21,12 @@ from typing import Any
 
 from result import Result, Series, Target
 from windlass.windows.compose.compose import Compose, Place
-from windlass.windows.power.controller import controlling
+from windlass.windows.power.controller import Controller, controlling
 from windlass.windows.power.policy import Policy, ServicePolicy
 
 SERVICES, IMAGE = 6, "python:3.11-slim-bookworm"
 GRACE_S = 10.0
+ASKED_EVERY_S = 0.1
 PROGRAM = "import signal, time; signal.signal(signal.SIGTERM, lambda *_: (time.sleep(0.2), exit(0))); time.sleep(600)"
 """Takes as long to end as a small web server does."""
 
@@ -46,6 +47,7 @@ def run(*, quick: bool) -> Result:
         targets=[
             Target(what="open − 1.1 × up, loose", figure=loose.more_ms, bound=300, unit="ms"),
             Target(what="open − 1.1 × up, chain", figure=chain.more_ms, bound=300, unit="ms"),
+            Target(what="state while opening and closing, p99", figure=1000 * _p99([*loose.asked, *chain.asked]), bound=100, unit="ms"),
             Target(what="close ÷ stop, chain", figure=chain.closing, bound=0.6, unit="×"),
             Target(what="close ÷ stop, loose", figure=loose.closing, bound=1.0, unit="×"),
         ],
@@ -54,6 +56,10 @@ def run(*, quick: bool) -> Result:
             "a service without a health check is confirmed when it has run for 2 s: that is what the answer waits for",
         ],
     )
+
+
+def _p99(values: Sequence[float]) -> float:
+    return sorted(values)[int(len(values) * 0.99)]
 
 
 def _missing() -> str:
@@ -76,6 +82,7 @@ class Measured:
     ready: list[float] = field(default_factory=list)
     up: list[float] = field(default_factory=list)
     closed: list[float] = field(default_factory=list)
+    asked: list[float] = field(default_factory=list)
     stopped: list[float] = field(default_factory=list)
 
     @property
@@ -93,6 +100,7 @@ class Measured:
             Series(what=f"{kind}: docker compose up -d", unit="s", values=self.up),
             Series(what=f"{kind}: windlass, close", unit="s", values=self.closed),
             Series(what=f"{kind}: docker compose stop", unit="s", values=self.stopped),
+            Series(what=f"{kind}: state, asked meanwhile", unit="s", values=self.asked),
         ]
 
 
@@ -117,7 +125,7 @@ def _one_round(file: Path, measured: Measured) -> None:
         _timed([*compose, "down", "--timeout", "0"])
     name = f"wlb{secrets.token_hex(4)}"
     try:
-        running, ready, closed = asyncio.run(_window(file, services, name))
+        running, ready, closed = asyncio.run(_window(file, services, name, measured.asked))
         measured.opened.append(running)
         measured.ready.append(ready)
         measured.closed.append(closed)
@@ -125,7 +133,7 @@ def _one_round(file: Path, measured: Measured) -> None:
         _timed(["docker", "compose", "--project-name", name, "--file", str(file), "down", "--timeout", "0"])
 
 
-async def _window(file: Path, services: Sequence[str], project: str) -> tuple[float, float, float]:
+async def _window(file: Path, services: Sequence[str], project: str, asked: list[float]) -> tuple[float, float, float]:
     """Seconds until all was seen running, until the open was answered, and until the close was: a controller with ledger, audit and loop on disk."""
     own = ServicePolicy(start_timeout_sec=60, stop_grace_sec=GRACE_S)
     policy = Policy(project=project, core=frozenset(), services=dict.fromkeys(services, own))
@@ -133,6 +141,7 @@ async def _window(file: Path, services: Sequence[str], project: str) -> tuple[fl
     async with Compose(place) as backend, controlling(policy, backend, file.parent / project) as controller:
         loop = asyncio.create_task(controller.reconciler.run())
         await backend.preflight()
+        asking = asyncio.create_task(_ask(controller, asked))
         try:
             begun = time.monotonic()
             answer = await controller.open({"services": list(services), "ttl_sec": 120}, actor="bench")
@@ -146,9 +155,19 @@ async def _window(file: Path, services: Sequence[str], project: str) -> tuple[fl
             if answer.body["state"] != "closed" or (await backend.observe()).alive():
                 raise RuntimeError(f"not closed: {answer.body}")
         finally:
+            asking.cancel()
             loop.cancel()
-            await asyncio.gather(loop, return_exceptions=True)
+            await asyncio.gather(loop, asking, return_exceptions=True)
     return running, ready, closed
+
+
+async def _ask(controller: Controller, asked: list[float]) -> None:
+    """Ask for the state all the while; how long each answer took."""
+    while True:
+        begun = time.monotonic()
+        await controller.state()
+        asked.append(time.monotonic() - begun)
+        await asyncio.sleep(ASKED_EVERY_S)
 
 
 def _timed(argv: Sequence[str]) -> float:
