@@ -118,7 +118,7 @@ def create(
 async def _framework_refusal(request: Request, failure: Exception) -> Response:
     """What the framework refuses is answered and audited like everything else."""
     problem = problems.translated(failure)
-    response = await routes.refuse(request, "route", Refusal(problem.status, problem.code, problem.message))
+    response = await routes.refuse(request, "route", Refusal(problem.status, problem.code, problem.message), "stranger")
     for name, value in problem.headers:
         response.headers[name.decode()] = value.decode()
     return response

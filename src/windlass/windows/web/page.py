@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from windlass.errors import WindlassError
 from windlass.infra import instants, pages
+from windlass.windows.power.asked import Refusal
 from windlass.windows.power.controller import Answer
 from windlass.windows.power.moment import instant
 from windlass.windows.power.rulings import Window
@@ -54,12 +55,12 @@ class Page:
         """Trade the token for a session."""
         held = opened(request).sessions
         if not held.may_try():
+            await _refused(request, "login_refused", Refusal(429, "TOO_MANY_TRIES", "too many wrong tokens at the page"))
             return _html("login.html.j2", 429, wrong="Too many wrong tokens. Wait a minute.")
         fields = await _form(request)
         cookie = held.log_in(fields.get("token", [""])[0])
         if cookie is None:
-            refusal = WindlassError("a wrong token at the page")
-            await opened(request).controller.refused("login_refused", refusal, actor=actor(request))
+            await _refused(request, "login_refused", Refusal(403, "WRONG_TOKEN", "a wrong token at the page"))
             return _html("login.html.j2", 403, wrong="That is not the token of this service.")
         answer = RedirectResponse("/", _SEE_OTHER)
         answer.raw_headers.append((b"set-cookie", sessions.header(cookie, secure=self._secure)))
@@ -90,6 +91,7 @@ class Page:
     ) -> Response:
         checked = await self._checked(request)
         if checked is None:
+            await _refused(request, "form_refused", Refusal(403, "NO_SESSION", "a form of the page without its session"))
             return _html("login.html.j2", 403, wrong="Log in again: the form was too old, or not from this page.")
         session, fields = checked
         answer = await act(body(fields), actor=f"page {request.client.host if request.client else ''}".strip())
@@ -116,6 +118,11 @@ def _html(template: str, status: int, **values: Any) -> HTMLResponse:
         "frame-ancestors 'none'"
     )
     return HTMLResponse(content, status, headers={**_HEADERS, "content-security-policy": policy})
+
+
+async def _refused(request: Request, action: str, refusal: Refusal) -> None:
+    """Let the audit have what a stranger to the page was refused."""
+    await opened(request).controller.refused(action, refusal, actor=actor(request), source="stranger")
 
 
 def _session(request: Request) -> Session | None:
