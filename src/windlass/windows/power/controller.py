@@ -114,7 +114,7 @@ class Controller:
         """Give an open window that many seconds from now on, within its maximum; a hold is affirmed so."""
         try:
             window_id, ttl_sec = asked.to_extend(body)
-            window = await self.ledger.extend(window_id, self.policy, lambda w: self._longer(w, ttl_sec))
+            window = await self.ledger.extend(window_id, self.policy, lambda w: self._longer(w, ttl_sec), self._time.now().epoch_ms)
         except WindlassError as failure:
             return await self._refused("extend_refused", failure, actor, body)
         self.reconciler.wake()

@@ -56,7 +56,7 @@ def counts(path: Path) -> list[dict[str, Any]]:
 
 
 def is_counted(path: Path, times: int) -> bool:
-    return sum(entry["times"] for entry in counts(path)) == times
+    return bool(times == sum(entry["times"] for entry in counts(path)))
 
 
 def ticking(step: timedelta = timedelta(seconds=1)) -> Callable[[], datetime]:
