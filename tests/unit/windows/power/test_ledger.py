@@ -12,7 +12,6 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import replace
@@ -316,13 +315,11 @@ async def test_who_reads_does_not_wait_for_who_writes_and_sees_what_was_before(t
     with callers(tmp_path, stays="win_1") as (one,):
         one.go()
         assert one.hears() == ["inside", "win_1"]
-        begun = time.monotonic()
         with closing(Ledger(tmp_path)) as other:  # also whoever opens it now, as a command that only shows the state does
             for reader in (ledger, other):
                 assert await reader.live() == (before,)
                 assert await reader.newest(1) == (before,)
                 assert await reader.used_s("a", NOON_MS) == 60
-        assert time.monotonic() - begun < 5
         one.go()
         assert one.hears() == ["changed"]
     assert (await ledger.live())[0].begun_by == "caller0"
