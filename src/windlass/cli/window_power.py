@@ -86,7 +86,7 @@ def apply_core(config: Path, as_json: bool) -> int:
 
 
 @click.group(invoke_without_command=True)
-@click.option("--since", help="Only entries later than this instant, such as 2026-01-19T14:30:12Z.")
+@click.option("--since", help="Only entries later than this instant, such as 2026-01-19T14:30:12Z, or behind the one of this seq.")
 @CONFIG
 @AS_JSON
 @click.pass_context
@@ -95,7 +95,7 @@ def audit(context: click.Context, since: str | None, config: Path, as_json: bool
     context.obj = config
     if context.invoked_subcommand:
         return None
-    return _ended(config, lambda controller, _who: controller.audit(since), _entries, as_json=as_json, acts=False)
+    return _ended(config, lambda controller, who: controller.audit(since, actor=who), _entries, as_json=as_json, acts=False)
 
 
 @audit.command("verify")
@@ -261,7 +261,8 @@ def _applied(done: Done) -> None:
 
 def _entries(done: Done) -> None:
     for entry in done.answer.body["entries"]:
-        told = entry.get("trouble") or entry.get("reason") or ", ".join(entry.get("services") or ()) or entry.get("service") or ""
+        times = f"{entry['times']} more" if "times" in entry else ""
+        told = times or entry.get("trouble") or entry.get("reason") or ", ".join(entry.get("services") or ()) or entry.get("service") or ""
         _say(f"{entry['at']}  {entry['action']:<20} {entry['actor']:<24} {entry['window_id'] or '-':<40} {told}")
 
 

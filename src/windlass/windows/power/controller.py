@@ -11,6 +11,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from windlass.windows.power.log import Log
 from windlass.windows.power.moment import Time, instant
 from windlass.windows.power.policy import CONTROLLER_X_SEC, Policy
 from windlass.windows.power.reconcile import Reconciler, holder
+from windlass.windows.power.repeats import Source
 from windlass.windows.power.rulings import CloseReason, Window
 from windlass.windows.power.watch import Watch
 
@@ -31,6 +33,8 @@ LOOK_AGAIN_S = 0.03
 SPARE_S = 5.0
 """How much longer than its bound a caller waits for an opening or a stop before it is told that nothing is confirmed yet."""
 MOST_ENTRIES = 1000
+_MOST_TOLD = 1000
+_MOST_DIGITS = 18
 
 OPEN_STATES: Mapping[rulings.State, str] = {
     "asked": "OPENING",
@@ -110,7 +114,7 @@ class Controller:
         """Give an open window that many seconds from now on, within its maximum; a hold is affirmed so."""
         try:
             window_id, ttl_sec = asked.to_extend(body)
-            window = await self.ledger.extend(window_id, self.policy, lambda w: self._longer(w, ttl_sec))
+            window = await self.ledger.extend(window_id, self.policy, lambda w: self._longer(w, ttl_sec), self._time.now().epoch_ms)
         except WindlassError as failure:
             return await self._refused("extend_refused", failure, actor, body)
         self.reconciler.wake()
@@ -175,19 +179,20 @@ class Controller:
         facts["status"] = "ok" if not done.result.get("still_running") and http == 200 else "fail"  # an HTTP status
         return await self._answered(http, "apply_answered", facts, actor, None)
 
-    async def audit(self, since: str | None, limit: int = MOST_ENTRIES) -> Answer:
-        """The newest entries of the audit, later than an instant where one is given."""
+    async def audit(self, since: str | None, *, actor: str, limit: int = MOST_ENTRIES) -> Answer:
+        """The newest entries of the audit, later than an instant, or behind the entry of a `seq`, where one is given."""
         try:
-            after = instants.parse(since) if since else None
-        except ValueError as failure:
-            refusal = Refusal(422, "INVALID_QUERY", f"must be an RFC 3339 instant: {failure}", field="since")
-            return await self._refused("audit_refused", refusal, "", None)
-        entries = await self.log.since(after, limit)
-        return Answer(http=200, body={"entries": entries, **self.stamp()})
+            newest = await self.log.since(_after(since) if since else None, limit)
+        except ValueError:
+            refusal = Refusal(422, "INVALID_QUERY", "must be an RFC 3339 instant with its offset, or the seq of an entry", field="since")
+            return await self._refused("audit_refused", refusal, actor, None)
+        except WindlassError as failure:
+            return await self._refused("audit_refused", failure, actor, None)
+        return Answer(http=200, body={"entries": list(newest.entries), "more": newest.more, **self.stamp()})
 
-    async def refused(self, action: str, failure: WindlassError, *, actor: str, body: Any = None) -> Answer:
+    async def refused(self, action: str, failure: WindlassError, *, actor: str, source: Source = "caller") -> Answer:
         """An answer to a request that somebody else refuses (a missing token, a body that is no JSON), audited like any other."""
-        return await self._refused(action, failure, actor, body)
+        return await self._refused(action, failure, actor, None, source)
 
     def loop_holder(self) -> str | None:
         """Who acts for these windows now, in words; None where nobody does."""
@@ -351,7 +356,7 @@ class Controller:
             audit_id = ""  # the act is done and is told; whoever reads sees that no audit has it
         return Answer(http=http, body={**facts, "timestamp": _stamp(now.epoch_ms), "audit_id": audit_id})
 
-    async def _refused(self, action: str, failure: WindlassError, actor: str, body: Any) -> Answer:
+    async def _refused(self, action: str, failure: WindlassError, actor: str, body: Any, source: Source = "caller") -> Answer:
         http, code, extras = 503, "UNAVAILABLE", dict[str, Any]()
         if isinstance(failure, Refusal):
             http, code = failure.http, failure.code
@@ -361,7 +366,8 @@ class Controller:
         facts = {"error": code, "message": str(failure), "code": code, **({"details": extras} if extras else {}), **failure_facts(failure)}
         now = self._time.now()
         try:
-            audit_id = await self.log.note(action, actor=actor, http=http, code=code, trouble=str(failure), asked=_clipped(body))
+            told = {"http": http, "trouble": str(failure)[:_MOST_TOLD], "asked": _clipped(body)}
+            audit_id = await self.log.note_often(action, source=source, actor=actor, code=code, **told)
         except Unavailable:
             audit_id = ""
         return Answer(http=http, body={**facts, "timestamp": _stamp(now.epoch_ms), "audit_id": audit_id})
@@ -375,7 +381,7 @@ async def controlling(
     own = time or Time()
     ledger = await asyncio.to_thread(Ledger, directory)
     try:
-        async with Log(audit_dir or directory, own.clock) as log:
+        async with Log(audit_dir or directory, own.clock, uptime=lambda: own.now().uptime_s) as log:
             watch = Watch(backend, own.now)
             try:
                 yield Controller(policy, backend, ledger, log, watch, Reconciler(policy, backend, ledger, log, watch, own), own)
@@ -418,4 +424,8 @@ def _stamp(epoch_ms: int | None) -> str | None:
 
 def _clipped(body: Any) -> str | None:
     """A refused request as the audit keeps it: enough to see what was asked, never a megabyte."""
-    return None if body is None else repr(body)[:1000]
+    return None if body is None else repr(body)[:_MOST_TOLD]
+
+
+def _after(since: str) -> datetime | int:
+    return int(since) if since.isascii() and since.isdigit() and len(since) <= _MOST_DIGITS else instants.parse(since)

@@ -109,7 +109,7 @@ class Reconciler:
             await self._look_after(live)
         except WindlassError as failure:
             with contextlib.suppress(WindlassError):
-                await self._log.note("loop_trouble", trouble=str(failure))
+                await self._log.note_often("loop_trouble", source="loop", trouble=str(failure))
 
     def _forget_done(self) -> None:
         for key, task in list(self._busy.items()):
@@ -247,7 +247,7 @@ class Reconciler:
                 if lease.project == self._policy.project and lease.window_id not in known and lease.is_due(self._time.now()):
                     await self._orphan(lease)
         except WindlassError as failure:
-            await self._log.note("health_unknown", trouble=str(failure))
+            await self._log.note_often("health_unknown", source="loop", trouble=str(failure))
 
     async def _judge(self, window: Window, seen: Observation) -> None:
         ill = [name for name in window.services if not rulings.is_well(seen.services.get(name))]

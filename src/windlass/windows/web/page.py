@@ -107,7 +107,7 @@ class Page:
 async def _refused(request: Request, action: str, refusal: Refusal) -> Response:
     """The form that lets in, with why; the audit has it."""
     held = opened(request)
-    await held.controller.refused(f"{action}_refused", refusal, actor=f"page {actor(request).removeprefix('http ')}")
+    await held.controller.refused(f"{action}_refused", refusal, actor=f"page {actor(request).removeprefix('http ')}", source="stranger")
     held.counted[action, str(refusal.http)] += 1
     return _html("login.html.j2", refusal.http, wrong=str(refusal))
 

@@ -20,6 +20,7 @@ from windlass.infra.problems import Json, Problem
 from windlass.windows.power.asked import Refusal
 from windlass.windows.power.controller import Answer, Controller
 from windlass.windows.power.moment import instant
+from windlass.windows.power.repeats import Source
 from windlass.windows.power.rulings import Window
 from windlass.windows.web import metrics
 from windlass.windows.web.sessions import Sessions
@@ -90,7 +91,7 @@ class Routes:
 
     async def audit(self, request: Request) -> Response:
         """The newest entries of the audit."""
-        return await self._get(request, "audit", lambda: opened(request).controller.audit(request.query_params.get("since")))
+        return await self._get(request, "audit", lambda: opened(request).controller.audit(request.query_params.get("since"), actor=actor(request)))
 
     async def metrics(self, request: Request) -> Response:
         """The metrics."""
@@ -174,10 +175,10 @@ class Routes:
         """A refusal for whoever has no token, or a wrong one."""
         given = [value for name, value in request.scope["headers"] if name == HEADER]
         if not given:
-            return await refuse(request, action, Refusal(401, "AUTH_REQUIRED", "the header X-VX11-Token is required"))
+            return await refuse(request, action, Refusal(401, "AUTH_REQUIRED", "the header X-VX11-Token is required"), "stranger")
         fits = hmac.compare_digest(hashlib.sha256(given[0]).digest(), self._token)
         if len(given) > 1 or not fits:
-            return await refuse(request, action, Refusal(403, "WRONG_TOKEN", "the token in X-VX11-Token is not the one of this service"))
+            return await refuse(request, action, Refusal(403, "WRONG_TOKEN", "the token in X-VX11-Token is not the one of this service"), "stranger")
         return None
 
 
@@ -187,14 +188,14 @@ async def told(scope: MutableMapping[str, Any], problem: Problem) -> Mapping[str
     endpoint = scope.get("endpoint")
     action = endpoint.__name__ if endpoint is not None else "route"
     refusal = Refusal(problem.status, problem.code, problem.message)
-    answer = await opened(request).controller.refused(f"{action}_refused", refusal, actor=actor(request))
+    answer = await opened(request).controller.refused(f"{action}_refused", refusal, actor=actor(request), source="stranger")
     opened(request).counted[action, str(problem.status)] += 1
     return {name: answer.body[name] for name in ("timestamp", "audit_id")}
 
 
-async def refuse(request: Request, action: str, refusal: Refusal) -> Response:
+async def refuse(request: Request, action: str, refusal: Refusal, source: Source = "caller") -> Response:
     """The refusal as an answer that the audit has."""
-    answer = await opened(request).controller.refused(f"{action}_refused", refusal, actor=actor(request))
+    answer = await opened(request).controller.refused(f"{action}_refused", refusal, actor=actor(request), source=source)
     return _told(request, action, answer)
 
 
