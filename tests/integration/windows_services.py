@@ -44,9 +44,10 @@ def configured(engine: ScriptedEngine, services: Mapping[str, Mapping[str, Any]]
 class Service:
     """`windlass serve windows` as a process. Lives as long as its test."""
 
-    def __init__(self, engine: ScriptedEngine, config: Path, **variables: str) -> None:
+    def __init__(self, engine: ScriptedEngine | Mapping[str, str], config: Path, **variables: str) -> None:
         argv = [sys.executable, "-m", "windlass", "serve", "windows", "--config", str(config), "--port", "0"]
-        environment = {**engine.environment, "WINDLASS_WINDOWS_TOKEN": TOKEN, **variables}
+        inherited = engine.environment if isinstance(engine, ScriptedEngine) else engine
+        environment = {**inherited, "WINDLASS_WINDOWS_TOKEN": TOKEN, **variables}
         self.process = subprocess.Popen(argv, cwd=config.parent, env=environment, stderr=subprocess.PIPE, text=True)
         assert self.process.stderr is not None
         line = self.process.stderr.readline()

@@ -23,9 +23,9 @@ from windlass.windows.power.ledger import Ledger, occupied
 from windlass.windows.power.log import Log
 from windlass.windows.power.moment import Time, instant
 from windlass.windows.power.policy import CONTROLLER_X_SEC, Policy
-from windlass.windows.power.reconcile import Reconciler
+from windlass.windows.power.reconcile import Reconciler, Role
 from windlass.windows.power.rulings import CloseReason, Window
-from windlass.windows.power.watch import Watch
+from windlass.windows.power.watch import PATIENCE_S, Watch
 
 LOOK_AGAIN_S = 0.03
 SPARE_S = 5.0
@@ -68,11 +68,11 @@ class Controller:
         self._backend = backend
         self._time = time
 
-    async def open(self, body: Any, *, actor: str) -> Answer:
-        """Open a window and answer when it is up, or is observed closed again."""
+    async def open(self, body: Any, *, actor: str, before: Callable[[], None] = lambda: None) -> Answer:
+        """Open a window and answer when it is up, or is observed closed again. `before` is called once nothing but the claim is left to do."""
         try:
             wanted = asked.to_open(body, self.policy)
-            window = await self._claimed(wanted, actor)
+            window = await self._claimed(wanted, actor, before)
         except WindlassError as failure:
             return await self._refused("open_refused", failure, actor, body)
         self.reconciler.wake()
@@ -121,10 +121,10 @@ class Controller:
             return await self._refused("extend_refused", refusal, actor, body)
         return await self._answered(200, "extended", self._shown(window), actor, window_id)
 
-    async def state(self, *, actor: str | None = None) -> Answer:
-        """What is open and what runs: observed, not declared. Answers soon, whatever the engine is busy with."""
+    async def state(self, *, actor: str | None = None, patience_s: float = PATIENCE_S) -> Answer:
+        """What is open and what runs: observed, not declared. Answers after `patience_s` at the latest, whatever the engine is busy with."""
         try:
-            live, look = await asyncio.gather(self.ledger.live(), self.watch.soon())
+            live, look = await asyncio.gather(self.ledger.live(), self.watch.soon(patience_s))
         except WindlassError as failure:
             return await self._refused("state_refused", failure, actor or "", None)
         seen = look.seen
@@ -200,7 +200,7 @@ class Controller:
             self.reconciler.wake()
             await self._until(window.window_id, lambda w: not w.is_live, window.grace_s + SPARE_S)
 
-    async def _claimed(self, wanted: Open, actor: str) -> Window:
+    async def _claimed(self, wanted: Open, actor: str, before: Callable[[], None]) -> Window:
         """The window in the ledger, after everything that can be refused was refused."""
         live = await self.ledger.live()
         if live and self.policy.kind == "single":  # said before the engine is asked: it may be busy opening that one
@@ -208,6 +208,7 @@ class Controller:
         await self._backend.preflight()
         closure, seen = await asyncio.gather(self._backend.closure(wanted.services), self.watch.look())
         services = rulings.admitted(closure, self.policy, seen)
+        before()
         window = await self.ledger.claim(self.policy, lambda number: self._window(wanted, services, closure.digest, number, actor))
         facts = {"services": list(services), "requested": list(wanted.services), "ttl_sec": wanted.ttl_sec, "mode": wanted.mode}
         try:
@@ -355,16 +356,16 @@ class Controller:
 
 @asynccontextmanager
 async def controlling(
-    policy: Policy, backend: Backend, directory: Path, *, audit_dir: Path | None = None, time: Time | None = None
+    policy: Policy, backend: Backend, directory: Path, *, audit_dir: Path | None = None, time: Time | None = None, role: Role = "command"
 ) -> AsyncIterator[Controller]:
-    """A controller over the state in `directory`. Whoever wants acts done runs `controller.reconciler.run()` beside it."""
+    """A controller over the state in `directory`. Whoever wants acts done runs `controller.reconciler.run()` beside it, in the name of `role`."""
     own = time or Time()
     ledger = await asyncio.to_thread(Ledger, directory)
     try:
         async with Log(audit_dir or directory, own.clock) as log:
             watch = Watch(backend, own.now)
             try:
-                yield Controller(policy, backend, ledger, log, watch, Reconciler(policy, backend, ledger, log, watch, own), own)
+                yield Controller(policy, backend, ledger, log, watch, Reconciler(policy, backend, ledger, log, watch, own, role), own)
             finally:
                 await watch.close()
     finally:
