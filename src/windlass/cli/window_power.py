@@ -142,7 +142,7 @@ def _ended(config: Path, act: Act, show: Callable[[Done], None], *, as_json: boo
     else:
         _raise_for(done)
     if done.answer.is_done:
-        return 1 if done.answer.body.get("state") == "stuck" else 0
+        return 1 if done.answer.body.get("state") == "stuck" or done.answer.body.get("status") == "fail" else 0
     return 2 if done.answer.http in BAD_INPUT else 1
 
 

@@ -171,8 +171,10 @@ class Controller:
             await self._time.pause(LOOK_AGAIN_S)
         whole = await self.state()
         facts = {**done.result, "policy": whole.body.get("policy"), "state": whole.body.get("state"), "drift": whole.body.get("drift")}
-        http = 503 if done.result.get("trouble") else 200
-        facts["status"] = "ok" if not done.result.get("still_running") and http == 200 else "fail"  # an HTTP status
+        facts["status"] = "fail" if done.result.get("still_running") or done.result.get("trouble") else "ok"
+        http = 200
+        if trouble := done.result.get("trouble"):
+            http, facts = 503, {"error": "UNAVAILABLE", "code": "UNAVAILABLE", "message": trouble, **facts}
         return await self._answered(http, "apply_answered", facts, actor, None)
 
     async def audit(self, since: str | None, limit: int = MOST_ENTRIES) -> Answer:
