@@ -23,6 +23,8 @@ class Place:
 
     configured: Configured
     directory: Path
+    root: Path
+    """Where the configuration lies."""
     settings: Settings
 
     @property
@@ -51,4 +53,4 @@ def place(config: Path) -> Place:
     known = configured(table(config), str(config), root)
     found = Settings.load(root)
     state = root / found.required(settings.STATE_DIR)
-    return Place(configured=known, directory=state / "windows" / known.policy.project, settings=found)
+    return Place(configured=known, directory=state / "windows" / known.policy.project, root=root, settings=found)
