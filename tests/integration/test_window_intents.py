@@ -151,7 +151,7 @@ def test_keys_that_nobody_committed_do_not_count(place: Path) -> None:
     for arguments in (["init", "-q"], [*who, "commit", "-q", "--allow-empty", "-m", "begin"]):
         subprocess.run(["git", *arguments], cwd=place, check=True)
     intent_id = recorded(place)
-    assert "is not what the newest commit has" in refused(place, "approve", intent_id, "--as", "Ada", "--yes")
+    assert "orchestration/keys.json: is not committed" in refused(place, "approve", intent_id, "--as", "Ada", "--yes")
 
 
 def test_intents_are_off_unless_they_are_switched_on(place: Path) -> None:

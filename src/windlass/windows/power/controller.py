@@ -210,21 +210,19 @@ class Controller:
         await self._backend.preflight()
         closure, seen = await asyncio.gather(self._backend.closure(wanted.services), self.watch.look())
         services = rulings.admitted(closure, self.policy, seen)
-        before()
-        window = await self.ledger.claim(self.policy, lambda number: self._window(wanted, services, closure.digest, number, actor))
+        now = self._time.now()
+        window_id = f"win_{instants.compact_ms(instant(now.epoch_ms))}_{secrets.token_hex(6)}"
         facts = {"services": list(services), "requested": list(wanted.services), "ttl_sec": wanted.ttl_sec, "mode": wanted.mode}
-        try:
-            await self.log.note("open_requested", actor=actor, window_id=window.window_id, reason=wanted.reason, **facts)
-        except Unavailable:
-            await self._ask_to_close(window.window_id, "start_failed", actor)  # nothing is opened that the audit does not have
-            raise
-        return window
+        # before the claim, on which whoever holds the loop acts at once: nothing is opened that the audit does not have
+        await self.log.note("open_requested", actor=actor, window_id=window_id, reason=wanted.reason, **facts)
+        before()
+        return await self.ledger.claim(self.policy, lambda number: self._window(window_id, wanted, services, closure.digest, number, actor))
 
-    def _window(self, wanted: Open, services: tuple[str, ...], digest: str, number: int, actor: str) -> Window:
+    def _window(self, window_id: str, wanted: Open, services: tuple[str, ...], digest: str, number: int, actor: str) -> Window:
         now = self._time.now()
         longest_s = self.policy.start_timeout_sec(wanted.services) + wanted.ttl_sec
         return Window(
-            window_id=f"win_{instants.compact_ms(instant(now.epoch_ms))}_{secrets.token_hex(6)}",
+            window_id=window_id,
             fencing=number,
             services=services,
             requested=wanted.services,

@@ -57,7 +57,7 @@ class Log:
             try:
                 await asyncio.to_thread(self._log.append, entry)
             except OSError as failure:
-                raise Unavailable(f"{self.path}: {failure.strerror or failure}") from failure
+                raise Unavailable(f"{self.path}: {failure.strerror}" if failure.strerror else str(failure)) from failure
         for listener in tuple(self._listeners):
             listener(entry)
         return audit_id
