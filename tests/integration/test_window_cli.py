@@ -80,6 +80,9 @@ def test_whoever_kills_the_watcher_gains_nothing(place: Path) -> None:
 
 
 def test_a_window_that_is_open_is_extended_and_closed(place: Path) -> None:
+    shown = windlass("window", "open", "--services", "web,broken", "--ttl", "30", place=place)
+    assert (shown.returncode, "  warning: 1 of 2 did not come up: broken; the others are open" in shown.stdout) == (0, True), shown.stdout
+    told(place, "close")
     opened = told(place, "open", "--services", "web,broken", "--ttl", "30")
     assert (opened["state"], opened["status"]) == ("degraded", "partial")
     assert "ModuleNotFoundError" in next(one["log_tail"] for one in opened["results"] if one["service"] == "broken")
@@ -126,10 +129,69 @@ def test_an_opening_that_is_interrupted_leaves_nothing(place: Path, how: signal.
     assert told(place, "status")["state"] == "SOLO_MADRE_CORE"
 
 
-def test_an_opening_that_is_killed_is_closed_by_the_next_command(place: Path) -> None:
+def test_a_second_interrupt_cuts_nothing_short(place: Path) -> None:
+    """As of a Ctrl-C that is pressed twice: to the whole group of the terminal."""
+    argv = [sys.executable, "-m", "windlass", "window", "open", "slow"]
+    process = subprocess.Popen(argv, cwd=place, env=environment(), stderr=subprocess.PIPE, text=True, start_new_session=True)
+    until(lambda: processes_of(place, b"time.sleep"), "the service that starts")
+    for _ in range(2):
+        os.killpg(process.pid, signal.SIGINT)
+    _, trouble = process.communicate(timeout=30)
+    assert (process.returncode, trouble.strip()) == (130, "error: interrupted")
+    until(lambda: not processes_of(place), "the end of everything")
+    assert told(place, "status")["state"] == "SOLO_MADRE_CORE"
+
+
+def test_an_opening_that_is_killed_is_closed_by_the_watcher_that_it_left_before_it_began(place: Path) -> None:
     process = subprocess.Popen([sys.executable, "-m", "windlass", "window", "open", "slow", "--ttl", "60"], cwd=place, env=environment())
     until(lambda: processes_of(place, b"time.sleep"), "the service that starts")
     process.kill()
     process.wait(10)
-    assert told(place, "apply-core")["state"] == "SOLO_MADRE_CORE"
     until(lambda: not processes_of(place), "the end of everything")
+    [closed] = [entry for entry in told(place, "audit")["entries"] if entry["action"] == "window_closed"]
+    assert closed["reason"] == "recovered"
+
+
+def test_an_opening_that_is_killed_with_its_watcher_is_closed_by_the_next_command(place: Path) -> None:
+    process = subprocess.Popen([sys.executable, "-m", "windlass", "window", "open", "slow", "--ttl", "60"], cwd=place, env=environment())
+    until(lambda: processes_of(place, b"time.sleep"), "the service that starts")
+    for pid in (process.pid, *processes_of(place, b"windlass.windows.power.watcher")):
+        os.kill(pid, signal.SIGKILL)
+    process.wait(10)
+    assert told(place, "apply-core")["services_stopped"] == ["slow"]
+    until(lambda: not processes_of(place), "the end of everything")
+
+
+def test_a_window_in_the_way_is_told_with_who_closes_it(place: Path) -> None:
+    opened = told(place, "open", "web", "--ttl", "30")
+    ended = windlass("window", "open", "web", place=place)
+    assert (ended.returncode, ended.stderr.rstrip().endswith(f"; closed by {opened['closed_by']}")) == (1, True), ended.stderr
+    seen = windlass("window", "status", place=place).stdout
+    assert f"  closed by {opened['closed_by']}" in seen
+    told(place, "close")
+
+
+def test_an_audit_that_can_not_be_written_opens_nothing(place: Path) -> None:
+    audit = place / ".windlass/windows/demo/audit.jsonl"
+    audit.parent.mkdir(parents=True)
+    audit.write_text("no chain\n")
+    ended = windlass("window", "open", "web", place=place)
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 1)
+    assert ended.stderr.count(str(audit)) == 1, "the path once"
+    assert processes_of(place) == []
+    seen = told(place, "status")
+    assert (seen["state"], seen["windows"]) == ("SOLO_MADRE_CORE", [])
+
+
+def test_the_audit_is_verified_as_json_too(place: Path) -> None:
+    none = windlass("window", "audit", "verify", "--json", place=place)
+    assert (none.returncode, none.stderr.endswith("audit.jsonl: there is nothing here\n")) == (2, True)
+    told(place, "open", "nope", code=2)
+    for arguments in (("audit", "verify", "--json"), ("audit", "--json", "verify"), ("audit", "verify", "--config", "windlass.toml", "--json")):
+        ended = windlass("window", *arguments, place=place)
+        report = json.loads(ended.stdout)
+        assert (ended.returncode, report["entries"], report["problems"]) == (0, 1, [])
+    path = place / ".windlass/windows/demo/audit.jsonl"
+    path.write_bytes(path.read_bytes().replace(b"nope", b"web "))
+    ended = windlass("window", "audit", "verify", "--json", place=place)
+    assert (ended.returncode, len(json.loads(ended.stdout)["problems"])) == (1, 1)

@@ -1,4 +1,4 @@
-"""The compose backend on a real engine: what a script of an engine could get wrong, and the example as its README has it."""
+"""The compose backend on a real engine: what a script of an engine could get wrong."""
 
 import asyncio
 import subprocess
@@ -15,7 +15,6 @@ from windlass.windows.backend import Lease, Observation
 from windlass.windows.compose.compose import Compose, Place
 
 pytestmark = [pytest.mark.anyio, pytest.mark.docker]
-EXAMPLE = Path(__file__).parents[2] / "examples/vx11"
 SLEEP: dict[str, Any] = {"command": ["sleep", "600"], "init": True}
 
 
@@ -124,25 +123,3 @@ async def test_every_replica_is_opened_and_closed(project, tmp_path):
         assert len((await backend.observe()).services["web"].ids) == 3
         await backend.stop(["web"], 1.0, kill=False)
         assert not real.running(project)
-
-
-async def test_the_example_opens_and_closes_and_its_core_stays(project):
-    """`examples/vx11` as it is, under a project name of its own."""
-    files = tuple(str(EXAMPLE / name) for name in ("docker-compose.yml", "docker-compose.override.yml"))
-    where = Place(project=project, files=files, directory=EXAMPLE)
-    core = {"madre", "tentaculo_link", "redis"}
-    compose(where, "build")
-    compose(where, "up", "--detach", *sorted(core))
-    async with Compose(where) as backend:
-        closure = await backend.closure(["hermes"])
-        assert closure.services == ("hermes", "redis", "switch")
-        assert len(closure.facts) == 10
-        assert not any(one.is_powerful for one in closure.facts.values())
-        before = await backend.observe()
-        assert before.alive() == core
-        await backend.start(["hermes", "switch"], lease(project, "hermes", "switch"), timeout_s=30, digest=closure.digest)
-        await until(backend, lambda seen: {seen.services[name].health for name in ("hermes", "switch")} == {"healthy"})
-        await backend.stop(["hermes", "switch"], 5.0, kill=False)
-        after = await backend.observe()
-        assert after.alive() == core
-        assert all(after.services[name].fingerprint == before.services[name].fingerprint for name in core)

@@ -51,9 +51,10 @@ class Reached(Protocol):
 class Service:
     """`windlass serve windows` as a process. Lives as long as its test."""
 
-    def __init__(self, engine: Reached, config: Path, **variables: str) -> None:
+    def __init__(self, engine: Reached | Mapping[str, str], config: Path, **variables: str) -> None:
         argv = [sys.executable, "-m", "windlass", "serve", "windows", "--config", str(config), "--port", "0"]
-        environment = {**engine.environment, "WINDLASS_WINDOWS_TOKEN": TOKEN, **variables}
+        inherited = engine if isinstance(engine, Mapping) else engine.environment
+        environment = {**inherited, "WINDLASS_WINDOWS_TOKEN": TOKEN, **variables}
         self.process = subprocess.Popen(argv, cwd=config.parent, env=environment, stderr=subprocess.PIPE, text=True)
         assert self.process.stderr is not None
         line = self.process.stderr.readline()
@@ -93,7 +94,7 @@ class Service:
 
 
 @contextmanager
-def service(engine: Reached, config: Path, **variables: str) -> Iterator[Service]:
+def service(engine: Reached | Mapping[str, str], config: Path, **variables: str) -> Iterator[Service]:
     """The service, answering, ended with its test."""
     made = Service(engine, config, **variables)
     try:

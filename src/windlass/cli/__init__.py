@@ -33,7 +33,7 @@ COMMANDS = {
     "export": "Write a run for others: in-toto, JUnit, SARIF, HTML, Markdown, or a bundle that verifies itself.",
     "verify": "Check a record, audit or evidence offline.",
     "anchor": "Keep a record's head elsewhere, so that truncation and rewriting show.",
-    "window": "Look at a window, or close it.",
+    "window": "Open services for a bounded time, look at them, close them.",
 }
 EXIT_FAILED, EXIT_REFUSED, EXIT_INTERRUPTED = 1, 2, 130
 ITEM = "\n  - "

@@ -165,17 +165,11 @@ def _lasting(options: Options, rule: ApprovalRule) -> int:
 
 def _chosen(keys: Keys, options: Options, rule: ApprovalRule, content: Content) -> tuple[Signer, Key]:
     """The key of that person that may approve this, and what signs with it."""
-    known = keys.of(options.who)
-    if not known:
-        near = [key.who for key in keys.keys if persons.same(key.who, options.who)]
-        names = ", ".join(dict.fromkeys(key.who for key in keys.keys))
-        raise Refused(
-            f"--as {options.who!r}: {keys.path} has no key of that name" + (f"; is it {near[0]!r}?" if near else f"; it has {names or 'none'}")
-        )
+    own = known(keys, options)
     reasons = []
-    for signer in _signers(options):
+    for signer in signers(options):
         key = keys.find(signer.key_id)
-        if key is None or key not in known:
+        if key is None or key not in own:
             reasons.append(
                 f"{signer.source}: is not {options.who}'s" + (f", but {key.who}'s" if key else f": its id {signer.key_id} is not in {keys.path}")
             )
@@ -188,7 +182,17 @@ def _chosen(keys: Keys, options: Options, rule: ApprovalRule, content: Content) 
     raise Refused("; ".join(reasons) or f"--as {options.who}: the ssh-agent holds no Ed25519 key; `ssh-add -l` lists what it holds")
 
 
-def _signers(options: Options) -> Iterable[Signer]:
+def known(keys: Keys, options: Options) -> tuple[Key, ...]:
+    """The keys of that person; raises Refused where the file has none."""
+    if found := keys.of(options.who):
+        return found
+    near = [key.who for key in keys.keys if persons.same(key.who, options.who)]
+    names = ", ".join(dict.fromkeys(key.who for key in keys.keys))
+    raise Refused(f"--as {options.who!r}: {keys.path} has no key of that name" + (f"; is it {near[0]!r}?" if near else f"; it has {names or 'none'}"))
+
+
+def signers(options: Options) -> Iterable[Signer]:
+    """What may sign for that person: a file, or everything that the ssh-agent holds; raises Refused where there is nothing."""
     if options.key and options.agent:
         raise Refused("--key and --agent: one of them")
     own = own_file(options.who)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from windlass.cli import window_cycle, window_doctor, window_power, window_reap
+from windlass.cli import window_cycle, window_doctor, window_intent, window_power, window_reap
 
 
 @click.group()
@@ -97,3 +97,4 @@ for name, one in window_power.COMMANDS.items():
 command.add_command(window_cycle.command, "cycle")
 command.add_command(window_reap.command, "reap")
 command.add_command(window_doctor.command, "doctor")
+command.add_command(window_intent.command, "intent")

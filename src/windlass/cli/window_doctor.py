@@ -12,6 +12,7 @@ from windlass.cli.paths import GivenPath
 if TYPE_CHECKING:
     from windlass.windows.configured import Stack
     from windlass.windows.doctor import Finding
+    from windlass.windows.power.policy import Policy
 
 
 @click.command()
@@ -24,42 +25,26 @@ def command(config: Path, as_json: bool) -> int:
     """
     import orjson
 
-    from windlass.cli import loop
+    from windlass.cli import loop, windows
+    from windlass.errors import Refused
 
-    stack = _stack(config)
-    found = loop.run(_examined(stack))
+    known = windows.place(config).configured
+    if known.stack is None:
+        raise Refused(f'{config}: windows.backend: is "process"; the doctor looks at Compose projects, and local processes need nothing of it')
+    found = loop.run(_examined(known.stack, known.policy))
     if as_json:
-        click.echo(orjson.dumps({"project": stack.project, "findings": found}, option=orjson.OPT_INDENT_2))
+        click.echo(orjson.dumps({"project": known.policy.project, "findings": found}, option=orjson.OPT_INDENT_2))
     else:
-        _show(stack, found)
+        _show(known.stack, found)
     return 1 if any(one.severity == "must" for one in found) else 0
 
 
-def _stack(config: Path) -> Stack:
-    import tomllib
-
-    from windlass.errors import Refused
-    from windlass.infra import files
-    from windlass.windows import configured
-
-    try:
-        document = tomllib.loads(files.content(config, 1024 * 1024).decode())
-    except OSError as failure:
-        raise Refused(f"{config}: {failure.strerror}") from failure
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
-        raise Refused(f"{config}: is not TOML: {failure}") from failure
-    table = document.get("windows")
-    if not isinstance(table, dict):
-        raise Refused(f"{config}: windows: there is no such table; it names the Compose project, its core and its allowlist")
-    return configured.stack(table, str(config), config.absolute().parent)
-
-
-async def _examined(stack: Stack) -> tuple[Finding, ...]:
+async def _examined(stack: Stack, policy: Policy) -> tuple[Finding, ...]:
     from windlass.windows import doctor
     from windlass.windows.compose.compose import Compose
 
     async with Compose(stack.place) as backend:
-        return await doctor.examined(backend, stack.core, stack.allowlist)
+        return await doctor.examined(backend, policy, Path(stack.files[0]).name)
 
 
 def _show(stack: Stack, found: tuple[Finding, ...]) -> None:

@@ -1,15 +1,17 @@
 """`windlass window open|close|extend|status|apply-core|audit`: the windows of a project from the command line, with a service or without.
 
 Each command writes what it wants into the ledger and waits for it. Where nobody acts for the windows it does so itself, and leaves a
-watcher behind when something stays open.
+watcher behind when something stays open: `open` before it starts anything, so that it may be killed at any moment.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import getpass
 import os
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,13 +22,17 @@ from windlass.cli.paths import GivenPath
 from windlass.errors import Refused
 
 if TYPE_CHECKING:
+    import subprocess
+
     from windlass.cli.windows import Place
     from windlass.windows.power.controller import Answer, Controller
 
 CONFIG = click.option("--config", type=GivenPath(dir_okay=False), default=Path("windlass.toml"), show_default=True, help="The file with [windows].")
 AS_JSON = click.option("--json", "as_json", is_flag=True, help="Print the answer as JSON, as the service would give it.")
-_BAD_INPUT = frozenset({404, 422})
-Act = Callable[["Controller", str], Awaitable["Answer"]]
+BAD_INPUT = frozenset({404, 422})
+_LOOK_S = 5.0
+"""How long `status` waits for the engine, and a command for the watcher that it has left."""
+Act = Callable[["Controller", "Guard"], Awaitable["Answer"]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,13 +58,13 @@ def open_(names: tuple[str, ...], services: str | None, ttl_sec: int | None, con
     body: dict[str, Any] = {"services": wanted, "mode": said["mode"], "reason": said["reason"], "on_partial": said["on_partial"]}
     if ttl_sec is not None:
         body["ttl_sec"] = ttl_sec
-    return _ended(config, lambda controller, who: controller.open(body, actor=who), _opened, as_json=as_json)
+    return _ended(config, lambda controller, guard: controller.open(body, actor=actor(), before=guard.stand_by), _opened, as_json=as_json)
 
 
 def close(window_id: str | None, config: Path, *, as_json: bool) -> int:
     """Close the window of that id, or the one that is open; returns the exit code."""
     body = {"window_id": window_id} if window_id else {}
-    return _ended(config, lambda controller, who: controller.close(body, actor=who), _closed, as_json=as_json)
+    return _ended(config, lambda controller, _: controller.close(body, actor=actor()), _closed, as_json=as_json)
 
 
 @click.command()
@@ -69,12 +75,12 @@ def close(window_id: str | None, config: Path, *, as_json: bool) -> int:
 def extend(window_id: str, ttl_sec: int, config: Path, as_json: bool) -> int:
     """Give an open window more time, within its maximum; affirm one that is held."""
     body = {"window_id": window_id, "ttl_sec": ttl_sec}
-    return _ended(config, lambda controller, who: controller.extend(body, actor=who), _extended, as_json=as_json)
+    return _ended(config, lambda controller, _: controller.extend(body, actor=actor()), _extended, as_json=as_json)
 
 
 def status(config: Path, *, as_json: bool) -> int:
     """Say what is open and what runs; returns the exit code."""
-    return _ended(config, lambda controller, _who: controller.state(), _state, as_json=as_json, acts=False)
+    return _ended(config, lambda controller, _: controller.state(patience_s=_LOOK_S), _state, as_json=as_json, acts=False)
 
 
 @click.command("apply-core")
@@ -82,7 +88,7 @@ def status(config: Path, *, as_json: bool) -> int:
 @AS_JSON
 def apply_core(config: Path, as_json: bool) -> int:
     """Close every window and stop every allowed service, so that only the core runs; verified by looking."""
-    return _ended(config, lambda controller, who: controller.apply(actor=who), _applied, as_json=as_json)
+    return _ended(config, lambda controller, _: controller.apply(actor=actor()), _applied, as_json=as_json)
 
 
 @click.group(invoke_without_command=True)
@@ -92,24 +98,28 @@ def apply_core(config: Path, as_json: bool) -> int:
 @click.pass_context
 def audit(context: click.Context, since: str | None, config: Path, as_json: bool) -> int | None:
     """Who asked for what, and what came of it. `audit verify` checks its chain."""
-    context.obj = config
+    context.obj = (config, as_json)
     if context.invoked_subcommand:
         return None
-    return _ended(config, lambda controller, who: controller.audit(since, actor=who), _entries, as_json=as_json, acts=False)
+    return _ended(config, lambda controller, _: controller.audit(since, actor=actor()), _entries, as_json=as_json, acts=False)
 
 
 @audit.command("verify")
+@click.option("--config", type=GivenPath(dir_okay=False), help="The file with [windows]; the one of `audit` without it.")
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON.")
 @click.pass_obj
-def audit_verify(config: Path) -> int:
+def audit_verify(given: tuple[Path, bool], config: Path | None, as_json: bool) -> int:
     """Check the audit's chain: exit code 0 intact, 1 damaged, 2 none there."""
+    import orjson
+
     from windlass.cli import windows
     from windlass.infra import escapes
     from windlass.records import verify
-    from windlass.windows.power import log
 
-    place = windows.place(config)
-    path = (place.configured.audit_dir or place.directory) / log.FILE_NAME
-    report = verify.verify(path)
+    report = verify.verify(windows.place(config or given[0]).audit)
+    if as_json or given[1]:
+        click.echo(orjson.dumps(report.as_json(), option=orjson.OPT_INDENT_2))
+        return 1 if report.problems else 0
     for problem in report.problems:
         click.echo(escapes.terminal(f"damaged  {problem}"))
     for warning in report.warnings:
@@ -130,44 +140,100 @@ def _ended(config: Path, act: Act, show: Callable[[Done], None], *, as_json: boo
     elif done.answer.is_done or "results" in done.answer.body:
         show(done)
     else:
-        raise_for(done.answer)
+        _raise_for(done)
     if done.answer.is_done:
-        return 1 if done.answer.body.get("state") == "stuck" else 0
-    return 2 if done.answer.http in _BAD_INPUT else 1
+        return 1 if done.answer.body.get("state") == "stuck" or done.answer.body.get("status") == "fail" else 0
+    return 2 if done.answer.http in BAD_INPUT else 1
 
 
-def raise_for(answer: Answer) -> None:
-    """Raise what a refusal is to a command line."""
+def _raise_for(done: Done) -> None:
     from windlass.errors import GivenUp
 
-    message = str(answer.body.get("message"))
-    raise Refused(message) if answer.http in _BAD_INPUT else GivenUp(message)
+    in_the_way = f"; closed by {done.closer}" if done.closer and done.answer.body.get("code") == "WINDOW_OPEN" else ""
+    message = f"{done.answer.body.get('message')}{in_the_way}"
+    raise Refused(message) if done.answer.http in BAD_INPUT else GivenUp(message)
+
+
+class Guard:
+    """Whoever closes the windows when this command can't: who acts already, else a watcher that it leaves. Lives as long as the command."""
+
+    def __init__(self, config: Path, place: Place, controller: Controller) -> None:
+        self._config = config
+        self._directory = place.directory
+        self._controller = controller
+        self._left: subprocess.Popen[bytes] | None = None
+
+    def stand_by(self) -> None:
+        """Where nobody else acts, leave a watcher that takes over as soon as this command ends, however it does. Raises Unavailable."""
+        from windlass.errors import Unavailable
+        from windlass.windows.power import watcher
+
+        if self._left is None and self._controller.reconciler.take():
+            try:
+                self._left = watcher.leave(self._config, self._directory)
+            except OSError as failure:
+                raise Unavailable(f"no watcher can be left behind, so nothing is opened: {failure}") from failure
+
+    def dismiss(self) -> None:
+        """Nothing is open. Only while this command has the loop's lock: a watcher that acts is never ended."""
+        if self._left is not None and self._controller.reconciler.holds:
+            self._left.kill()
+            self._left.communicate()
+            self._left = None
+
+    async def closer(self) -> str:
+        """Who closes what is open, now that this command does not act any more."""
+        from windlass.windows.power import reconcile, watcher
+
+        end_s = time.monotonic() + _LOOK_S
+        while (holding := reconcile.holder(self._directory)) is None and time.monotonic() < end_s:
+            if self._left is None:
+                self._left = watcher.leave(self._config, self._directory)
+            if self._left.stdin:
+                self._left.stdin.close()
+            if self._left.poll() is not None:
+                return f"nobody here: the watcher ended at once, {self._directory / watcher.LOG_NAME} says why"
+            await asyncio.sleep(0.05)
+        return holding or f"watcher, pid {self._left.pid if self._left else 0}"
 
 
 async def _done(place: Place, config: Path, act: Act, *, acts: bool) -> Done:
     from windlass.windows.power.controller import controlling
 
-    known, who = place.configured, actor()
+    known = place.configured
     async with (
         known.backend(place.directory) as backend,
         controlling(known.policy, backend, place.directory, audit_dir=known.audit_dir) as controller,
     ):
-        loop = asyncio.create_task(controller.reconciler.run()) if acts else None
-        try:
+        guard = Guard(config, place, controller)
+        async with _acting(controller) if acts else contextlib.nullcontext():
             try:
-                answer = await act(controller, who)
+                answer = await act(controller, guard)
             except asyncio.CancelledError:
-                await _take_back(controller, who)
+                await _take_back(controller, actor())
                 raise
+            await controller.reconciler.see_through()
             live = await controller.ledger.live()
-            holds = controller.reconciler.holds
-        finally:
-            if loop is not None:
-                loop.cancel()
-                await asyncio.gather(loop, return_exceptions=True)
-        if not live:
-            return Done(answer=answer, closer=None)
-        return Done(answer=answer, closer=_closer(config, place, holds=holds, acts=acts))
+            if not live:
+                guard.dismiss()
+        return Done(answer=answer, closer=None if not live else await guard.closer() if acts else _seen(place))
+
+
+@contextlib.asynccontextmanager
+async def _acting(controller: Controller) -> AsyncIterator[None]:
+    loop = asyncio.create_task(controller.reconciler.run())
+    try:
+        yield
+    finally:
+        loop.cancel()
+        await asyncio.gather(loop, return_exceptions=True)
+
+
+def _seen(place: Place) -> str:
+    """Who closes what is open, as somebody sees it who only looks."""
+    from windlass.windows.power import reconcile
+
+    return reconcile.holder(place.directory) or "nobody here: by the next command, the services' own keepers, or a reaper"
 
 
 async def _take_back(controller: Controller, actor: str) -> None:
@@ -180,17 +246,6 @@ async def _take_back(controller: Controller, actor: str) -> None:
                 await controller.close({"window_id": window.window_id}, actor=actor)
 
     await see_through(closed())
-
-
-def _closer(config: Path, place: Place, *, holds: bool, acts: bool) -> str:
-    from windlass.windows.power import reconcile, watcher
-
-    holding = reconcile.holder(place.directory)
-    if holding is not None:
-        return holding
-    if not acts and not holds:
-        return "nobody here: by the next command, the services' own keepers, or a reaper"
-    return f"watcher, pid {watcher.leave(config, place.directory)}"
 
 
 def actor() -> str:
@@ -207,6 +262,8 @@ def _opened(done: Done) -> None:
     if done.answer.is_done:
         _say(f"{body['window_id']}  {body['state']}  closes by {body['deadline']}, in {body['ttl_remaining_sec']} s, whatever happens")
         _say(f"  closed by {done.closer}")
+        if down := [one["service"] for one in body["results"] if not one["up"]]:
+            _say(f"  warning: {len(down)} of {len(body['results'])} did not come up: {', '.join(down)}; the others are open")
     else:
         _say(f"{body.get('window_id')}  {body['state']}  {body['message']}")
     for one in body["results"]:

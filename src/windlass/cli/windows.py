@@ -11,6 +11,7 @@ from windlass import settings
 from windlass.errors import Refused
 from windlass.infra import files
 from windlass.settings import Settings
+from windlass.windows.power import log
 from windlass.windows.power.configured import Configured, configured
 
 _LARGEST = 1024 * 1024
@@ -22,7 +23,14 @@ class Place:
 
     configured: Configured
     directory: Path
+    root: Path
+    """Where the configuration lies."""
     settings: Settings
+
+    @property
+    def audit(self) -> Path:
+        """The file of the audit."""
+        return (self.configured.audit_dir or self.directory) / log.FILE_NAME
 
 
 def table(config: Path) -> dict[str, Any]:
@@ -42,7 +50,7 @@ def table(config: Path) -> dict[str, Any]:
 def place(config: Path) -> Place:
     """The windows that a file configures; their state lies in the state directory beside it."""
     root = config.absolute().parent
-    found = Settings.load(root)
     known = configured(table(config), str(config), root)
+    found = Settings.load(root)
     state = root / found.required(settings.STATE_DIR)
-    return Place(configured=known, directory=state / "windows" / known.policy.project, settings=found)
+    return Place(configured=known, directory=state / "windows" / known.policy.project, root=root, settings=found)

@@ -53,7 +53,7 @@ def create(
     async def lifespan(_app: FastAPI) -> AsyncIterator[dict[str, Open]]:
         async with (
             configured.backend(directory) as backend,
-            controlling(configured.policy, backend, directory, audit_dir=configured.audit_dir) as controller,
+            controlling(configured.policy, backend, directory, audit_dir=configured.audit_dir, role="service") as controller,
         ):
             loop = asyncio.create_task(controller.reconciler.run())
             loop.add_done_callback(lambda task: None if task.cancelled() else on_death())

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
 from windlass.windows.backend import Backend, Closure, Facts, Observation
+from windlass.windows.power.policy import Policy, ServicePolicy
 
 Severity = Literal["must", "should"]
 
@@ -22,18 +23,19 @@ class Finding:
     """What to write, and where."""
 
 
-async def examined(backend: Backend, core: Collection[str], allowlist: Collection[str]) -> tuple[Finding, ...]:
+async def examined(backend: Backend, policy: Policy, file: str) -> tuple[Finding, ...]:
     """Everything that stands in the way of this project's windows; raises what the backend raises where it can't be looked at."""
     await backend.preflight()
-    closure = await backend.closure(sorted(allowlist))
-    return tuple(findings(closure, await backend.observe(), frozenset(core), frozenset(allowlist)))
+    closure = await backend.closure(sorted(policy.services))
+    return tuple(findings(closure, await backend.observe(), policy, file))
 
 
-def findings(closure: Closure, seen: Observation, core: frozenset[str], allowlist: frozenset[str]) -> Iterator[Finding]:
-    """The findings, by service, what must change first."""
+def findings(closure: Closure, seen: Observation, policy: Policy, file: str) -> Iterator[Finding]:
+    """The findings, by service, what must change first. `file`: the Compose file that the lines are for."""
+    core, allowlist = policy.core, frozenset(policy.services)
     found = [*_names(closure, core, allowlist), *_outside(closure, core, allowlist)]
     for name in sorted(allowlist & set(closure.facts)):
-        found += _service(closure.facts[name])
+        found += _service(closure.facts[name], policy.services[name], file)
     found += _running(seen, core, allowlist)
     yield from sorted(found, key=lambda one: (one.severity != "must", one.service, one.problem))
 
@@ -57,22 +59,24 @@ def _outside(closure: Closure, core: frozenset[str], allowlist: frozenset[str]) 
             yield Finding(severity="must", service=name, problem=problem, line=_toml("allowlist", "+", name))
 
 
-def _service(facts: Facts) -> Iterator[Finding]:
+def _service(facts: Facts, own: ServicePolicy, file: str) -> Iterator[Finding]:
     name = facts.service
-    if facts.restart.name == "always":
+    if own.takes_restart:
+        pass
+    elif facts.restart.name == "always":
         problem = "restart: always brings it back when the engine restarts, window or not"
-        yield Finding(severity="must", service=name, problem=problem, line=f'compose.yaml: services.{name}.restart: "no"   or {_take(name)}')
+        yield Finding(severity="must", service=name, problem=problem, line=f'{file}: services.{name}.restart: "no"   or {_take(name)}')
     elif facts.restart.returns:
         problem = f"restart: {facts.restart.name} may bring it back after a crash, during its window and after it"
-        yield Finding(severity="should", service=name, problem=problem, line=f'compose.yaml: services.{name}.restart: "no"   or {_take(name)}')
-    if facts.powers:
+        yield Finding(severity="should", service=name, problem=problem, line=f'{file}: services.{name}.restart: "no"   or {_take(name)}')
+    if facts.powers and not own.powers_ok:
         line = f"windlass.toml: [windows.services.{name}] privileged_ok = true   if that is meant"
         yield Finding(severity="must", service=name, problem=f"could leave its container: {'; '.join(facts.powers)}", line=line)
     if not facts.has_healthcheck:
-        line = f'compose.yaml: services.{name}.healthcheck: {{test: ["CMD", …], interval: 2s, start_period: 10s}}'
+        line = f'{file}: services.{name}.healthcheck: {{test: ["CMD", …], interval: 2s, start_period: 10s}}'
         yield Finding(severity="should", service=name, problem="has no health check: it counts as ready once it runs and stays up for 2 s", line=line)
     if facts.image is None:
-        yield Finding(severity="must", service=name, problem="has neither image nor build", line=f"compose.yaml: services.{name}.image: …")
+        yield Finding(severity="must", service=name, problem="has neither image nor build", line=f"{file}: services.{name}.image: …")
 
 
 def _running(seen: Observation, core: frozenset[str], allowlist: frozenset[str]) -> Iterator[Finding]:

@@ -43,6 +43,15 @@ def test_as_json_it_says_the_same(engine):
     assert {(one["severity"], one["service"]) for one in told["findings"]} == {("must", "web"), ("must", "madre")}
 
 
+def test_a_line_that_it_told_to_add_is_enough(engine):
+    engine.compose_file({"web": {"restart": "always", **SOUND}})
+    toml = TOML.replace('["madre"]', "[]")
+    told = doctor(engine, toml=toml)
+    assert (told.returncode, told.stdout.splitlines()[1].split(":")[0].strip()) == (1, "compose.json")
+    ran = doctor(engine, toml=toml + '[windows.services.web]\nrestart_policy = "take_and_return"\n')
+    assert (ran.returncode, ran.stdout) == (0, "vx: 0 core and 1 allowlisted services; 0 must change, 0 should\n")
+
+
 def test_what_only_should_change_is_no_failure(engine):
     engine.compose_file({"web": {}})
     ran = doctor(engine, toml=TOML.replace('["madre"]', "[]"))
@@ -58,6 +67,11 @@ def test_what_only_should_change_is_no_failure(engine):
         ("[windows]\n", "windlass.toml: windows.project"),
         (TOML.replace("compose.json", "other.json"), "windlass.toml: windows.files[0]"),
         (TOML.replace('"web"', "3"), "windlass.toml: windows.allowlist"),
+        (TOML + "max_ttl_sec = 0\n", "windlass.toml: windows.max_ttl_sec"),
+        (
+            '[windows]\nbackend = "process"\nproject = "p"\n[windows.services.a]\nargv = ["x"]\nready_url = "http://127.0.0.1:9/"\n',
+            "windlass.toml: windows.backend",
+        ),
     ],
 )
 def test_a_file_that_can_not_be_used_is_one_line_and_exit_2(engine, toml, says):

@@ -4,12 +4,13 @@ from typing import Any
 
 from windlass.windows import doctor
 from windlass.windows.backend import Closure, Damaged, Facts, Lease, Observation, Observed, RestartPolicy
+from windlass.windows.power.policy import Policy, ServicePolicy
 
 SOUND: dict[str, Any] = {"has_healthcheck": True, "image": "x:1"}
 
 
 def found(
-    *facts: Facts, reached=None, allowlist=("web",), core=("core",), running=("core",), leases=(), damaged=(), **policies
+    *facts: Facts, reached=None, allowlist=("web",), core=("core",), running=("core",), leases=(), damaged=(), own=None, **policies
 ) -> list[tuple[str, ...]]:
     """The findings as (severity, service, problem)."""
     known = {one.service: one for one in (*facts, Facts(service="core", needs={}, image="x:1"))}
@@ -21,7 +22,8 @@ def found(
         for name in known
     }
     seen = Observation(services=services, leases=tuple(leases), damaged=tuple(damaged))
-    return [(one.severity, one.service, one.problem, one.line) for one in doctor.findings(closure, seen, frozenset(core), frozenset(allowlist))]
+    policy = Policy(project="p", core=frozenset(core), services=dict.fromkeys(allowlist, own or ServicePolicy()))
+    return [(one.severity, one.service, one.problem, one.line) for one in doctor.findings(closure, seen, policy, "compose.yaml")]
 
 
 def web(**fields) -> Facts:
@@ -41,6 +43,11 @@ def test_restart_always_must_change_and_the_line_says_both_ways():
 
 def test_any_other_restart_policy_should_change():
     assert [one[0] for one in found(web(restart=RestartPolicy(name="unless-stopped")))] == ["should"]
+
+
+def test_what_the_policy_allows_is_none_to_change():
+    assert found(web(restart=RestartPolicy(name="always")), own=ServicePolicy(takes_restart=True)) == []
+    assert found(web(privileged=True), own=ServicePolicy(powers_ok=True)) == []
 
 
 def test_a_missing_health_check_should_be_added():

@@ -127,7 +127,7 @@ class Compose:
         outcomes = {one.service: one for one in left_out.values()}
         if wanted:
             outcomes |= await self._up(wanted, limit)
-        await self._give_back(wanted, project)
+        await self._give_back([name for name in wanted if not before.services[name].is_alive], project)  # what ran already stays as it was
         return tuple(outcomes[name] for name in services)
 
     async def stop(self, services: Sequence[str], grace_s: float, *, kill: bool) -> tuple[Outcome, ...]:

@@ -24,10 +24,10 @@ from windlass.windows.power.ledger import Ledger, occupied
 from windlass.windows.power.log import Log
 from windlass.windows.power.moment import Time, instant
 from windlass.windows.power.policy import CONTROLLER_X_SEC, Policy
-from windlass.windows.power.reconcile import Reconciler, holder
+from windlass.windows.power.reconcile import Reconciler, Role, holder
 from windlass.windows.power.repeats import Source
 from windlass.windows.power.rulings import CloseReason, Window
-from windlass.windows.power.watch import Watch
+from windlass.windows.power.watch import PATIENCE_S, Watch
 
 LOOK_AGAIN_S = 0.03
 SPARE_S = 5.0
@@ -72,11 +72,11 @@ class Controller:
         self._backend = backend
         self._time = time
 
-    async def open(self, body: Any, *, actor: str) -> Answer:
-        """Open a window and answer when it is up, or is observed closed again."""
+    async def open(self, body: Any, *, actor: str, before: Callable[[], None] = lambda: None) -> Answer:
+        """Open a window and answer when it is up, or is observed closed again. `before` is called once nothing but the claim is left to do."""
         try:
             wanted = asked.to_open(body, self.policy)
-            window = await self._claimed(wanted, actor)
+            window = await self._claimed(wanted, actor, before)
         except WindlassError as failure:
             return await self._refused("open_refused", failure, actor, body)
         self.reconciler.wake()
@@ -125,10 +125,10 @@ class Controller:
             return await self._refused("extend_refused", refusal, actor, body)
         return await self._answered(200, "extended", self._shown(window), actor, window_id)
 
-    async def state(self, *, actor: str | None = None) -> Answer:
-        """What is open and what runs: observed, not declared. Answers soon, whatever the engine is busy with."""
+    async def state(self, *, actor: str | None = None, patience_s: float = PATIENCE_S) -> Answer:
+        """What is open and what runs: observed, not declared. Answers after `patience_s` at the latest, whatever the engine is busy with."""
         try:
-            live, look = await asyncio.gather(self.ledger.live(), self.watch.soon())
+            live, look = await asyncio.gather(self.ledger.live(), self.watch.soon(patience_s))
         except WindlassError as failure:
             return await self._refused("state_refused", failure, actor or "", None)
         seen = look.seen
@@ -175,8 +175,10 @@ class Controller:
             await self._time.pause(LOOK_AGAIN_S)
         whole = await self.state()
         facts = {**done.result, "policy": whole.body.get("policy"), "state": whole.body.get("state"), "drift": whole.body.get("drift")}
-        http = 503 if done.result.get("trouble") else 200
-        facts["status"] = "ok" if not done.result.get("still_running") and http == 200 else "fail"  # an HTTP status
+        facts["status"] = "fail" if done.result.get("still_running") or done.result.get("trouble") else "ok"
+        http = 200
+        if trouble := done.result.get("trouble"):
+            http, facts = 503, {"error": "UNAVAILABLE", "code": "UNAVAILABLE", "message": trouble, **facts}
         return await self._answered(http, "apply_answered", facts, actor, None)
 
     async def audit(self, since: str | None, *, actor: str, limit: int = MOST_ENTRIES) -> Answer:
@@ -209,7 +211,7 @@ class Controller:
             self.reconciler.wake()
             await self._until(window.window_id, lambda w: not w.is_live, window.grace_s + SPARE_S)
 
-    async def _claimed(self, wanted: Open, actor: str) -> Window:
+    async def _claimed(self, wanted: Open, actor: str, before: Callable[[], None]) -> Window:
         """The window in the ledger, after everything that can be refused was refused."""
         live = await self.ledger.live()
         if live and self.policy.kind == "single":  # said before the engine is asked: it may be busy opening that one
@@ -217,14 +219,13 @@ class Controller:
         closure = await self._resolved(wanted.services)
         seen = await self.watch.look()
         services = rulings.admitted(closure, self.policy, seen)
-        window = await self.ledger.claim(self.policy, lambda number: self._window(wanted, services, closure.digest, number, actor))
+        now = self._time.now()
+        window_id = f"win_{instants.compact_ms(instant(now.epoch_ms))}_{secrets.token_hex(6)}"
         facts = {"services": list(services), "requested": list(wanted.services), "ttl_sec": wanted.ttl_sec, "mode": wanted.mode}
-        try:
-            await self.log.note("open_requested", actor=actor, window_id=window.window_id, reason=wanted.reason, **facts)
-        except Unavailable:
-            await self._ask_to_close(window.window_id, "start_failed", actor)  # nothing is opened that the audit does not have
-            raise
-        return window
+        # before the claim, on which whoever holds the loop acts at once: nothing is opened that the audit does not have
+        await self.log.note("open_requested", actor=actor, window_id=window_id, reason=wanted.reason, **facts)
+        before()
+        return await self.ledger.claim(self.policy, lambda number: self._window(window_id, wanted, services, closure.digest, number, actor))
 
     async def _resolved(self, services: tuple[str, ...]) -> Closure:
         """What the services need; where that can't be told, what is missing is told instead, if anything is."""
@@ -234,11 +235,11 @@ class Controller:
             await self._backend.preflight()
             raise
 
-    def _window(self, wanted: Open, services: tuple[str, ...], digest: str, number: int, actor: str) -> Window:
+    def _window(self, window_id: str, wanted: Open, services: tuple[str, ...], digest: str, number: int, actor: str) -> Window:
         now = self._time.now()
         longest_s = self.policy.start_timeout_sec(wanted.services) + wanted.ttl_sec
         return Window(
-            window_id=f"win_{instants.compact_ms(instant(now.epoch_ms))}_{secrets.token_hex(6)}",
+            window_id=window_id,
             fencing=number,
             services=services,
             requested=wanted.services,
@@ -375,16 +376,16 @@ class Controller:
 
 @asynccontextmanager
 async def controlling(
-    policy: Policy, backend: Backend, directory: Path, *, audit_dir: Path | None = None, time: Time | None = None
+    policy: Policy, backend: Backend, directory: Path, *, audit_dir: Path | None = None, time: Time | None = None, role: Role = "command"
 ) -> AsyncIterator[Controller]:
-    """A controller over the state in `directory`. Whoever wants acts done runs `controller.reconciler.run()` beside it."""
+    """A controller over the state in `directory`. Whoever wants acts done runs `controller.reconciler.run()` beside it, in the name of `role`."""
     own = time or Time()
     ledger = await asyncio.to_thread(Ledger, directory)
     try:
         async with Log(audit_dir or directory, own.clock, uptime=lambda: own.now().uptime_s) as log:
             watch = Watch(backend, own.now)
             try:
-                yield Controller(policy, backend, ledger, log, watch, Reconciler(policy, backend, ledger, log, watch, own), own)
+                yield Controller(policy, backend, ledger, log, watch, Reconciler(policy, backend, ledger, log, watch, own, role), own)
             finally:
                 await watch.close()
     finally:

@@ -19,7 +19,7 @@ from typing import Any, Self
 import orjson
 
 from windlass.errors import Unavailable
-from windlass.infra import backwards, completion, instants
+from windlass.infra import backwards, chain, completion, instants
 from windlass.infra.chain import ChainedLog
 from windlass.windows import uptime as uptimes
 from windlass.windows.power.repeats import Count, Kind, Rooms, Source
@@ -165,6 +165,14 @@ class Log:
 
     def _new_id(self) -> str:
         return f"aud_{instants.compact_ms(self._clock())}_{secrets.token_hex(6)}"
+
+
+def checked(path: Path) -> chain.Scan:
+    """The whole audit as its chain has it; raises Unavailable where it can't be read."""
+    try:
+        return chain.scan(path.read_bytes())
+    except OSError as failure:
+        raise Unavailable(f"{path}: {failure.strerror}") from failure
 
 
 def _later(at: datetime, last: Mapping[str, Any] | None) -> datetime:

@@ -14,6 +14,7 @@ import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 from windlass.errors import Unavailable, WindlassError
 from windlass.windows import backend as backends
@@ -28,6 +29,8 @@ from windlass.windows.power.rulings import Window
 from windlass.windows.power.watch import Watch
 
 LOCK_NAME = "loop.lock"
+Role = Literal["service", "command", "watcher"]
+_MOST_CLOSED = 1000
 TICK_S = 0.1
 """How often the loop looks at the ledger; a deadline is seen that late at most."""
 
@@ -35,16 +38,19 @@ TICK_S = 0.1
 class Reconciler:
     """The loop over one project's windows. Lives as long as its owner; several may live, one holds the lock."""
 
-    def __init__(self, policy: Policy, backend: Backend, ledger: Ledger, log: Log, watch: Watch, time: Time) -> None:
+    def __init__(self, policy: Policy, backend: Backend, ledger: Ledger, log: Log, watch: Watch, time: Time, role: Role = "command") -> None:
         self._policy = policy
         self._backend = backend
         self._ledger = ledger
         self._log = log
         self._watch = watch
         self._time = time
+        self._role = role
         self._me = secrets.token_hex(8)
         self._lock: int | None = None
         self._busy: dict[str, asyncio.Task[None]] = {}
+        self._openings: set[str] = set()
+        self._begins = True
         self._per_service: dict[str, asyncio.Lock] = {}
         self._wake = asyncio.Event()
         self._next_health_s = 0.0
@@ -58,7 +64,7 @@ class Reconciler:
     def take(self) -> bool:
         """Take the loop's lock if nobody has it; says whether this one holds it now."""
         if self._lock is None:
-            self._lock = _locked(self._ledger.path.parent / LOCK_NAME)
+            self._lock = _locked(self._ledger.path.parent / LOCK_NAME, f"{self._role}, pid {os.getpid()}")
         return self.holds
 
     def wake(self) -> None:
@@ -79,6 +85,13 @@ class Reconciler:
                 self._wake.clear()
         finally:
             await self.let_go()
+
+    async def see_through(self) -> None:
+        """Bring up nothing more, and wait for what is being brought up: whoever asked for that would find it cut short."""
+        self._begins = False
+        while under_way := [self._busy[key] for key in self._openings & self._busy.keys()]:
+            await asyncio.wait(under_way)
+            self._forget_done()
 
     async def let_go(self) -> None:
         """Stop acting, whatever is under way: the next holder goes on from the ledger."""
@@ -115,6 +128,7 @@ class Reconciler:
         for key, task in list(self._busy.items()):
             if task.done():
                 del self._busy[key]
+                self._openings.discard(key)
                 if not task.cancelled() and (bug := task.exception()) is not None:
                     self._bugs.append(f"{key}: {type(bug).__name__}: {bug}")
 
@@ -130,7 +144,8 @@ class Reconciler:
             return
         now = self._time.now()
         match rulings.act(window, now, self._me):
-            case "begin":
+            case "begin" if self._begins:
+                self._openings.add(window.window_id)
                 self._begin(window.window_id, self._open(window))
             case "give_up":
                 await self._ledger.change(
@@ -143,7 +158,7 @@ class Reconciler:
                 self._begin(window.window_id, self._stop(window))
             case "lease":
                 self._begin(window.window_id, self._renew(window))
-            case "nothing":
+            case _:
                 pass
 
     async def _open(self, window: Window) -> None:
@@ -225,6 +240,9 @@ class Reconciler:
                 result = await stopping.all_of(self._policy, self._backend, self._watch)
         except WindlassError as failure:
             result = {"services_stopped": [], "still_running": [], "trouble": str(failure)}
+        closed = [window for window in await self._ledger.newest(_MOST_CLOSED) if (window.closed_ms or 0) >= asked.asked_ms]
+        result["services_stopped"] = sorted({*result["services_stopped"], *(name for window in closed for name in window.stopped)})
+        result["windows_closed"] = [window.window_id for window in closed]
         await self._log.note("policy_applied", actor=asked.actor, **result)
         await self._ledger.applied(asked.number, result)
 
@@ -280,16 +298,17 @@ def _left_alone(asked: Application) -> Callable[[Window], Window]:
 
 
 def holder(directory: Path) -> str | None:
-    """Who acts for the windows of that directory now, in words; None where nobody does."""
+    """Who acts for the windows of that directory now, as `service, pid 4711`; None where nobody does."""
     path = directory / LOCK_NAME
-    descriptor = _locked(path)
+    descriptor = _locked(path, "")
     if descriptor is not None:
         os.close(descriptor)
         return None
-    return f"process {path.read_text('ascii', 'replace')[:20]}"
+    return path.read_text("ascii", "replace")[:80]
 
 
-def _locked(path: Path) -> int | None:
+def _locked(path: Path, who: str) -> int | None:
+    """The lock's descriptor, None where somebody has it. `who` is written into it for people: the lock itself is the kernel's."""
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as failure:
@@ -299,6 +318,7 @@ def _locked(path: Path) -> int | None:
     except BlockingIOError:
         os.close(descriptor)
         return None
-    os.ftruncate(descriptor, 0)
-    os.pwrite(descriptor, str(os.getpid()).encode(), 0)  # for people: the lock itself is the kernel's
+    if who:
+        os.pwrite(descriptor, who.encode(), 0)
+        os.ftruncate(descriptor, len(who))
     return descriptor

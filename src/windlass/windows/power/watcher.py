@@ -1,7 +1,8 @@
 """What a command leaves behind when its window stays open: a process of its own that runs the loop until no window is left.
 
-`python -m windlass.windows.power.watcher CONFIG`. It holds no state: killed, it is replaced by the next command, a service, or, for
-Compose, the reaper. It ends when nothing is open, or when the ledger is gone.
+`python -m windlass.windows.power.watcher CONFIG DIRECTORY`. It is there before anything is started, and waits for the loop's lock: a command
+that is killed at any moment has left it. It holds no state: killed, it is replaced by the next command, a service, or, for Compose, the
+reaper. It ends when the command that left it has ended and nothing is open, or when the ledger is gone.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import select
 import signal
 import subprocess
 import sys
@@ -22,24 +24,33 @@ from windlass.windows.power.controller import controlling
 LOG_NAME = "watcher.log"
 
 
-def leave(config: Path, directory: Path) -> int:
-    """Start a watcher that outlives this process; returns its pid. Raises OSError."""
+def leave(config: Path, directory: Path) -> subprocess.Popen[bytes]:
+    """Start a watcher that outlives this process; it stays at least until its `stdin` is closed here. Raises OSError."""
     argv = [sys.executable, "-m", "windlass.windows.power.watcher", str(config.absolute()), str(directory.absolute())]
     with (directory / LOG_NAME).open("ab") as log:
-        started = subprocess.Popen(argv, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True, cwd="/")
-    return started.pid
+        return subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True, cwd="/")
 
 
 async def watch(known: Configured, directory: Path) -> None:
     """Run the loop over the windows that `directory` holds, until nothing is open."""
-    async with known.backend(directory) as backend, controlling(known.policy, backend, directory, audit_dir=known.audit_dir) as controller:
+    async with (
+        known.backend(directory) as backend,
+        controlling(known.policy, backend, directory, audit_dir=known.audit_dir, role="watcher") as controller,
+    ):
 
         async def nothing_left() -> bool:
             if not await asyncio.to_thread(controller.ledger.path.exists):
                 return True
+            if not _left_alone():
+                return False
             return not await controller.ledger.live() and not await controller.ledger.open_applications()
 
         await controller.reconciler.run(nothing_left)
+
+
+def _left_alone() -> bool:
+    """Whether the command that left this watcher has closed its end: nobody writes to it, so that it can be read only when it ends."""
+    return bool(select.select([sys.stdin], [], [], 0)[0])
 
 
 def main(arguments: list[str]) -> int:
