@@ -70,7 +70,7 @@ class Log:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._log = await asyncio.to_thread(ChainedLog, self.path)
         except OSError as failure:
-            raise Unavailable(f"{self.path}: {failure.strerror or failure}") from failure
+            raise Unavailable(f"{self.path}: {failure.strerror}" if failure.strerror else str(failure)) from failure
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -114,7 +114,7 @@ class Log:
                         return Newest(entries=tuple(reversed(found)), more=True)
                     found.append(entry)
         except OSError as failure:
-            raise Unavailable(f"{self.path}: {failure.strerror or failure}") from failure
+            raise Unavailable(f"{self.path}: {failure.strerror}" if failure.strerror else str(failure)) from failure
         return Newest(entries=tuple(reversed(found)), more=False)
 
     async def _append(self, audit_id: str, action: str, actor: str, window_id: str | None, fields: Mapping[str, Any]) -> str:
@@ -130,7 +130,7 @@ class Log:
             try:
                 self._log.append_after(lambda last: {"at": instants.stamp(_later(self._clock(), last)), **told})
             except OSError as failure:
-                raise Unavailable(f"{self.path}: {failure.strerror or failure}") from failure
+                raise Unavailable(f"{self.path}: {failure.strerror}" if failure.strerror else str(failure)) from failure
 
     async def _write_counts(self) -> None:
         """Write what was counted, once an interval, until an interval passes in which nothing was."""
