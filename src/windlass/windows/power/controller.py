@@ -275,11 +275,17 @@ class Controller:
             left = max(0, min(step, int(most_s - so_far_s)))
             what = f"{ttl_sec} s more would make it longer than {most_s} s in all, or {step} s at once; at most {left} s are left"
             raise Refusal(422, "OVER_MAXIMUM", what, field="ttl_sec", left_sec=left)
-        deadline_ms = now.epoch_ms + ttl_sec * 1000
-        if deadline_ms < window.deadline_ms:
+        if ttl_sec < window.remaining_s(now):  # by its clocks as they are: a deadline on a wall clock that was set back since says nothing
             what = f"it has {window.remaining_s(now):.0f} s left; {ttl_sec} s from now would be earlier. Close it, if that is meant"
             raise Refusal(422, "NOT_LONGER", what, field="ttl_sec")
-        return replace(window, deadline_ms=deadline_ms, deadline_uptime_s=now.uptime_s + ttl_sec, boot_id=now.boot_id)
+        begun_s = window.ready_uptime_s if now.boot_id == window.boot_id else now.uptime_s - so_far_s
+        return replace(
+            window,
+            deadline_ms=now.epoch_ms + ttl_sec * 1000,
+            deadline_uptime_s=now.uptime_s + ttl_sec,
+            boot_id=now.boot_id,
+            ready_uptime_s=begun_s,
+        )
 
     async def _until(self, window_id: str, enough: Callable[[Window], bool], limit_s: float) -> Window:
         """The window as soon as it is as wanted, or as it is when the time is over."""
