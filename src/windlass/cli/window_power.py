@@ -195,11 +195,13 @@ def _closer(config: Path, place: Place, *, holds: bool, acts: bool) -> str:
 
 def actor() -> str:
     """Who asks, as far as a command line shows it."""
+    from windlass.infra import texts
+
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
         user = str(os.getuid())
-    return f"cli {user} {os.getpid()}"
+    return f"cli {texts.writable(user)} {os.getpid()}"  # as the ledger has it
 
 
 def _opened(done: Done) -> None:

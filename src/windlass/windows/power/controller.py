@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from windlass.errors import Refused, Unavailable, WindlassError
-from windlass.infra import instants
+from windlass.infra import instants, texts
 from windlass.windows.backend import Backend
 from windlass.windows.power import asked, rulings
 from windlass.windows.power.asked import Open, Refusal
@@ -148,7 +148,7 @@ class Controller:
             facts["trouble"] = look.trouble
         if seen and seen.damaged:
             facts["damaged_leases"] = [{"name": one.name, "problem": one.problem} for one in seen.damaged]
-        return Answer(http=200, body={**facts, **self.stamp()})
+        return Answer(http=200, body=texts.writable({**facts, **self.stamp()}))
 
     async def policy_status(self) -> Answer:
         """Whether the core is alone, by observation."""
@@ -346,7 +346,7 @@ class Controller:
             audit_id = await self.log.note(action, actor=actor, window_id=window_id, http=http, facts=dict(facts))
         except Unavailable:
             audit_id = ""  # the act is done and is told; whoever reads sees that no audit has it
-        return Answer(http=http, body={**facts, "timestamp": _stamp(now.epoch_ms), "audit_id": audit_id})
+        return Answer(http=http, body=texts.writable({**facts, "timestamp": _stamp(now.epoch_ms), "audit_id": audit_id}))
 
     async def _refused(self, action: str, failure: WindlassError, actor: str, body: Any, source: Source = "caller") -> Answer:
         http, code, extras = 503, "UNAVAILABLE", dict[str, Any]()
@@ -362,7 +362,7 @@ class Controller:
             audit_id = await self.log.note_often(action, source=source, actor=actor, code=code, **told)
         except Unavailable:
             audit_id = ""
-        return Answer(http=http, body={**facts, "timestamp": _stamp(now.epoch_ms), "audit_id": audit_id})
+        return Answer(http=http, body=texts.writable({**facts, "timestamp": _stamp(now.epoch_ms), "audit_id": audit_id}))
 
 
 @asynccontextmanager

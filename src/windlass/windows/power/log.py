@@ -19,7 +19,7 @@ from typing import Any, Self
 import orjson
 
 from windlass.errors import Unavailable
-from windlass.infra import backwards, completion, instants
+from windlass.infra import backwards, completion, instants, texts
 from windlass.infra.chain import ChainedLog
 from windlass.windows import uptime as uptimes
 from windlass.windows.power.repeats import Count, Kind, Rooms, Source
@@ -118,7 +118,7 @@ class Log:
         return Newest(entries=tuple(reversed(found)), more=False)
 
     async def _append(self, audit_id: str, action: str, actor: str, window_id: str | None, fields: Mapping[str, Any]) -> str:
-        told = {"audit_id": audit_id, "action": action, "actor": actor, "window_id": window_id, **fields}
+        told = texts.writable({"audit_id": audit_id, "action": action, "actor": actor, "window_id": window_id, **fields})
         async with self._one_at_a_time:
             await asyncio.to_thread(self._written, told)
         return audit_id

@@ -86,6 +86,16 @@ async def test_a_window_is_read_as_it_was_written_whatever_is_in_its_fields(ledg
     assert await ledger.window("win_2") is None
 
 
+async def test_what_is_no_text_is_kept_as_its_escape(ledger: Ledger) -> None:
+    await claimed(ledger, actor="cli \udcff 7", trouble="/x\udcff/compose.yaml")
+    assert [(one.actor, one.trouble) for one in await ledger.live()] == [("cli \\udcff 7", "/x\\udcff/compose.yaml")]
+    number = await ledger.apply("cli \udcff", NOON_MS)
+    await ledger.applied(number, {"trouble": "\udcff"})
+    done = await ledger.application(number)
+    assert done is not None
+    assert (done.actor, done.result) == ("cli \\udcff", {"trouble": "\\udcff"})
+
+
 async def test_the_live_are_listed_oldest_first_and_the_newest_first_with_a_limit(ledger: Ledger) -> None:
     for number in range(5):
         await claimed(ledger, f"win_{number}")

@@ -94,6 +94,16 @@ async def test_an_entry_has_when_who_and_what_and_is_in_the_file_when_it_is_told
     assert audit_id.startswith("aud_20260119T120000000Z_")
 
 
+async def test_what_is_no_text_is_told_as_its_escape_and_stops_nobody(path: Path) -> None:
+    """Names of users and of files are bytes."""
+    async with Log(path.parent) as log:
+        await log.note("a", actor="cli \udcff 7", trouble="/x\udcff/compose.yaml: gone", argv=("a", "\udcff"), n=2**70)
+        for _ in range(repeats.OWN_AT_ONCE + 1):
+            await log.note_often("b", source="caller", actor="cli \udcff 7", code="C")
+    assert (entries(path)[0]["actor"], entries(path)[0]["argv"]) == ("cli \\udcff 7", ["a", "\\udcff"])
+    assert entries(path)[-1]["of"][0]["actor"] == "cli \\udcff 7"
+
+
 async def test_an_audit_that_is_not_open_or_can_not_be_opened_says_so(path: Path) -> None:
     with pytest.raises(RuntimeError, match="inside"):
         await Log(path.parent).note("a")
