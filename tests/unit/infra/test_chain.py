@@ -224,12 +224,11 @@ def test_a_writer_goes_on_behind_a_last_entry_and_a_torn_tail_of_any_length(log_
             log.append({"n": n, "long": "x" * length})
     with log_path.open("ab") as other:
         other.write(torn)
-    seen: list[object] = []
     with ChainedLog(log_path) as log:
-        log.append_after(lambda last: seen.append(last) or {"n": 3})
+        log.append_after(lambda last: {"n": 3, "before": last})
     found = scan(log_path.read_bytes())
     assert ([entry.fields["n"] for entry in found.entries], found.breaks, found.torn) == ([0, 1, 2, 3], (), 0)
-    assert seen == [{"n": 2, "long": "x" * length}]
+    assert found.entries[-1].fields["before"] == {"n": 2, "long": "x" * length}
 
 
 def test_an_entry_may_be_made_of_the_one_before_it_whoever_wrote_that(log_path: Path):
