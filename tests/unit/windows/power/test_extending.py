@@ -2,98 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-import tempfile
-from collections.abc import Awaitable, Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.engines.memory import ALLOWED, CORE, Memory, World
-from tests.unit.windows.power.windows import running
-from windlass.windows.power.controller import Answer, Controller, controlling
-from windlass.windows.power.policy import Policy, ServicePolicy
-from windlass.windows.power.rulings import Window
+from tests.unit.windows.power.windows import HOLD_S, MOST_S, Windows, jump, windows
+from windlass.windows.power.controller import Answer
 
-MOST_S, HOLD_S, START_S = 600, 1800, 10.0
-OWN = ServicePolicy(max_ttl_sec=MOST_S, start_timeout_sec=START_S, stop_grace_sec=1.0)
-POLICY = Policy(project="p", core=frozenset(CORE), services=dict.fromkeys(ALLOWED, OWN), hold_max_sec=HOLD_S)
-SHM = Path("/dev/shm")  # for speed: nothing here is about the disk
 EXACT_S = 0.002
 """Deadlines are written in milliseconds."""
-
-
-class Windows:
-    """One window of service `c` in a world whose clocks a test sets. Lives as long as its `with`."""
-
-    def __init__(self, runner: asyncio.Runner, controller: Controller, world: World) -> None:
-        self._runner = runner
-        self._controller = controller
-        self.world = world
-        self.window_id = ""
-        self.ready_true_s = 0.0
-
-    def open(self, ttl_sec: int, mode: str) -> Window:
-        answer = self._do(self._controller.open({"services": ["c"], "ttl_sec": ttl_sec, "mode": mode}, actor="t"))
-        assert answer.http == 200, answer.body
-        self.window_id, self.ready_true_s = answer.body["window_id"], self.world.true_s
-        return self.window
-
-    def extend(self, ttl_sec: int) -> Answer:
-        return self._do(self._controller.extend({"window_id": self.window_id, "ttl_sec": ttl_sec}, actor="t"))
-
-    @property
-    def window(self) -> Window:
-        found = self._runner.run(self._controller.ledger.window(self.window_id))
-        assert found is not None
-        return found
-
-    def settle(self) -> None:
-        """Let the loop look once more."""
-
-        async def looked() -> None:
-            assert self._controller.reconciler.take()
-            await self._controller.reconciler.once()
-
-        self._runner.run(looked())
-
-    def _do(self, work: Awaitable[Answer]) -> Answer:
-        async def driven() -> Answer:
-            asked = asyncio.ensure_future(work)
-            while not asked.done():
-                assert self._controller.reconciler.take()
-                await self._controller.reconciler.once()
-                await asyncio.sleep(0)
-            return asked.result()
-
-        return self._runner.run(driven())
-
-
-@contextmanager
-def windows() -> Iterator[Windows]:
-    place = Path(tempfile.mkdtemp(dir=SHM if SHM.is_dir() else None))
-    world = World()
-    try:
-        with running() as runner:
-            opened = controlling(POLICY, Memory(world), place, time=world.time)
-            controller = runner.run(opened.__aenter__())
-            try:
-                yield Windows(runner, controller, world)
-            finally:
-                runner.run(controller.reconciler.let_go())
-                runner.run(opened.__aexit__(None, None, None))
-    finally:
-        shutil.rmtree(place)
-
-
-def jump(world: World, seconds: float) -> None:
-    """Somebody sets the wall clock."""
-    world.wall_ms += round(seconds * 1000)
 
 
 STEP = st.one_of(

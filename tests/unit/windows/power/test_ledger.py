@@ -22,7 +22,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.windows.power.windows import DAY_MS, NOON_MS, policy, running, window
+from tests.unit.windows.power.windows import DAY_MS, NOON_MS, SHM, policy, running, window
 from windlass.errors import Refused, Unavailable
 from windlass.windows.power.asked import Refusal
 from windlass.windows.power.ledger import FILE_NAME, SCHEMA_VERSION, Ledger
@@ -30,7 +30,6 @@ from windlass.windows.power.policy import Policy, ServicePolicy
 from windlass.windows.power.rulings import Window
 
 SHARED = policy(kind="shared")
-SHM = Path("/dev/shm")  # for speed, where thousands of steps are not about the disk
 pytestmark = pytest.mark.anyio
 
 
