@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import resource
 import shutil
 import signal
 import sqlite3
@@ -405,6 +406,23 @@ async def test_a_place_where_no_ledger_can_be_is_told(tmp_path: Path) -> None:
     (tmp_path / "state" / FILE_NAME).mkdir(parents=True)
     with pytest.raises(Unavailable, match=FILE_NAME):
         Ledger(tmp_path / "state")
+
+
+async def test_a_full_disk_is_told_and_what_was_written_before_and_is_written_after_is_there(ledger: Ledger) -> None:
+    await claimed(ledger)
+    previous, limits = signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.getrlimit(resource.RLIMIT_FSIZE)
+    full = max(place.stat().st_size for place in ledger.path.parent.iterdir())
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (full, limits[1]))
+        for number in range(3):
+            with pytest.raises(Unavailable, match=FILE_NAME):
+                await claimed(ledger, f"win_full{number}", reason="x" * 100_000)
+        assert [one.window_id for one in await ledger.live()] == ["win_1"]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, previous)
+    await claimed(ledger, "win_2", reason="x" * 100_000)
+    assert [(one.window_id, one.fencing) for one in await ledger.live()] == [("win_1", 1), ("win_2", 2)]
 
 
 async def test_a_ledger_that_is_closed_says_so_and_can_be_closed_again(tmp_path: Path) -> None:
