@@ -142,19 +142,20 @@ class Log:
                 await completion.see_through(self._write_count())  # half done, it would be written twice
 
     async def _write_count(self) -> None:
-        while self._count or self._unwritten:
-            if self._unwritten is None:
-                self._unwritten, self._count = self._count, None
-            if self._unwritten is not None:
-                await self._append(self._unwritten.audit_id, "repeated", "windlass", None, self._unwritten.fields())
-                self._unwritten = None
+        """Write one count, the one that could not be written before where there is one: a flood goes on meanwhile."""
+        if self._unwritten is None:
+            self._unwritten, self._count = self._count, None
+        if self._unwritten is not None:
+            await self._append(self._unwritten.audit_id, "repeated", "windlass", None, self._unwritten.fields())
+            self._unwritten = None
 
     async def _end(self) -> None:
         self._ending.set()
         if self._counting is not None:
             await asyncio.wait({self._counting})
         with contextlib.suppress(Unavailable):
-            await self._write_count()
+            while self._count or self._unwritten:
+                await self._write_count()
         await asyncio.to_thread(self._closed)
 
     def _closed(self) -> None:

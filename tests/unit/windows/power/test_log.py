@@ -404,6 +404,16 @@ async def test_counts_are_written_each_interval_while_it_goes_on_and_begin_anew(
     assert (sum(entry["times"] for entry in found), len(entries(path))) == (counted, repeats.OWN_AT_ONCE + len(found))
 
 
+async def test_a_flood_that_goes_on_while_its_count_is_written_is_one_entry_an_interval(path: Path) -> None:
+    every_s, begun = 0.2, time.monotonic()
+    async with Log(path.parent, uptime=lambda: 0.0, count_every_s=every_s) as log:
+        while time.monotonic() < begun + 8 * every_s:
+            await flood(log, 50)
+            await asyncio.sleep(0)
+        lasted_s = time.monotonic() - begun
+    assert 2 <= len(counts(path)) <= lasted_s / every_s + 2
+
+
 async def test_what_could_not_be_written_is_counted_on_and_written_when_it_can_be(path: Path) -> None:
     previous, limits = signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.getrlimit(resource.RLIMIT_FSIZE)
     async with Log(path.parent, uptime=lambda: 0.0, count_every_s=0.01) as log:
