@@ -61,11 +61,11 @@ def told(place: Path, *arguments: str, code: int = 0) -> Any:
 
 
 def test_a_window_is_closed_by_the_watcher_that_its_command_left(place: Path) -> None:
-    opened = told(place, "open", "web", "--ttl", "2", "--reason", "a test")
+    opened = told(place, "open", "web", "--ttl", "8", "--reason", "a test")
     assert (opened["state"], opened["services_started"]) == ("open", ["web"])
     assert opened["closed_by"].startswith("watcher, pid ")
     assert told(place, "status")["active_services"] == ["web"]
-    until(lambda: not processes_of(place), "the end of the services, their keepers and the watcher", 10)
+    until(lambda: not processes_of(place), "the end of the services, their keepers and the watcher", 40)
     assert told(place, "status")["state"] == "SOLO_MADRE_CORE"
     closed = [entry for entry in told(place, "audit")["entries"] if entry["action"] == "window_closed"]
     assert [(entry["reason"], entry["services_stopped"]) for entry in closed] == [("ttl_expired", ["web"])]
@@ -195,3 +195,15 @@ def test_the_audit_is_verified_as_json_too(place: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"nope", b"web "))
     ended = windlass("window", "audit", "verify", "--json", place=place)
     assert (ended.returncode, len(json.loads(ended.stdout)["problems"])) == (1, 1)
+
+
+def test_names_that_are_no_text_stop_nobody(tmp_path: Path) -> None:
+    """Of users and directories: they are bytes, and the ledger, the audit and every answer have them as escapes."""
+    place = tmp_path / os.fsdecode(b"p\xff")
+    place.mkdir()
+    bad = ["[windows]", 'backend = "process"', 'project = "demo"', "[windows.services.web]", 'argv = ["no-such-program"]']
+    (place / "windlass.toml").write_text("\n".join([*bad, 'ready_url = "http://127.0.0.1:9/"', "start_timeout_sec = 1"]))
+    opened = windlass("window", "open", "web", "--ttl", "60", "--json", place=place, LOGNAME=os.fsdecode(b"\xff"))
+    assert (opened.returncode, json.loads(opened.stdout)["code"]) == (1, "START_FAILED"), opened.stderr
+    asked = told(place, "audit")["entries"][0]
+    assert (asked["action"], asked["actor"].split()[1]) == ("open_requested", "\\udcff")

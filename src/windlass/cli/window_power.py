@@ -250,11 +250,13 @@ async def _take_back(controller: Controller, actor: str) -> None:
 
 def actor() -> str:
     """Who asks, as far as a command line shows it."""
+    from windlass.infra import texts
+
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
         user = str(os.getuid())
-    return f"cli {user} {os.getpid()}"
+    return f"cli {texts.writable(user)} {os.getpid()}"  # as the ledger has it
 
 
 def _opened(done: Done) -> None:

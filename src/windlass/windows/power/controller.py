@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from windlass.errors import Refused, Unavailable, WindlassError
-from windlass.infra import instants
+from windlass.infra import instants, texts
 from windlass.windows.backend import Backend, Closure
 from windlass.windows.power import asked, rulings
 from windlass.windows.power.asked import Open, Refusal
@@ -148,7 +148,7 @@ class Controller:
             facts["trouble"] = look.trouble
         if seen and seen.damaged:
             facts["damaged_leases"] = [{"name": one.name, "problem": one.problem} for one in seen.damaged]
-        return Answer(http=200, body={**facts, **self.stamp()})
+        return Answer(http=200, body=texts.writable({**facts, **self.stamp()}))
 
     async def policy_status(self) -> Answer:
         """Whether the core is alone, by observation."""
@@ -288,11 +288,17 @@ class Controller:
             left = max(0, min(step, int(most_s - so_far_s)))
             what = f"{ttl_sec} s more would make it longer than {most_s} s in all, or {step} s at once; at most {left} s are left"
             raise Refusal(422, "OVER_MAXIMUM", what, field="ttl_sec", left_sec=left)
-        deadline_ms = now.epoch_ms + ttl_sec * 1000
-        if deadline_ms < window.deadline_ms:
+        if ttl_sec < window.remaining_s(now):  # by its clocks as they are: a deadline on a wall clock that was set back since says nothing
             what = f"it has {window.remaining_s(now):.0f} s left; {ttl_sec} s from now would be earlier. Close it, if that is meant"
             raise Refusal(422, "NOT_LONGER", what, field="ttl_sec")
-        return replace(window, deadline_ms=deadline_ms, deadline_uptime_s=now.uptime_s + ttl_sec, boot_id=now.boot_id)
+        begun_s = window.ready_uptime_s if now.boot_id == window.boot_id else now.uptime_s - so_far_s
+        return replace(
+            window,
+            deadline_ms=now.epoch_ms + ttl_sec * 1000,
+            deadline_uptime_s=now.uptime_s + ttl_sec,
+            boot_id=now.boot_id,
+            ready_uptime_s=begun_s,
+        )
 
     async def _until(self, window_id: str, enough: Callable[[Window], bool], limit_s: float) -> Window:
         """The window as soon as it is as wanted, or as it is when the time is over."""
@@ -355,7 +361,7 @@ class Controller:
             audit_id = await self.log.note(action, actor=actor, window_id=window_id, http=http, facts=dict(facts))
         except Unavailable:
             audit_id = ""  # the act is done and is told; whoever reads sees that no audit has it
-        return Answer(http=http, body={**facts, "timestamp": _stamp(now.epoch_ms), "audit_id": audit_id})
+        return Answer(http=http, body=texts.writable({**facts, "timestamp": _stamp(now.epoch_ms), "audit_id": audit_id}))
 
     async def _refused(self, action: str, failure: WindlassError, actor: str, body: Any, source: Source = "caller") -> Answer:
         http, code, extras = 503, "UNAVAILABLE", dict[str, Any]()
@@ -371,7 +377,7 @@ class Controller:
             audit_id = await self.log.note_often(action, source=source, actor=actor, code=code, **told)
         except Unavailable:
             audit_id = ""
-        return Answer(http=http, body={**facts, "timestamp": _stamp(now.epoch_ms), "audit_id": audit_id})
+        return Answer(http=http, body=texts.writable({**facts, "timestamp": _stamp(now.epoch_ms), "audit_id": audit_id}))
 
 
 @asynccontextmanager

@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import orjson
 
 from windlass.errors import Refused, Unavailable
+from windlass.infra import texts
 from windlass.windows.power.asked import Refusal
 from windlass.windows.power.moment import instant
 from windlass.windows.power.policy import Policy
@@ -225,7 +226,7 @@ class Ledger:
 
     def _apply(self, actor: str, now_ms: int) -> int:
         with self._writing() as write:
-            return int(write.execute("INSERT INTO applications (actor, asked_ms) VALUES (?, ?)", (actor, now_ms)).lastrowid or 0)
+            return int(write.execute("INSERT INTO applications (actor, asked_ms) VALUES (?, ?)", (texts.writable(actor), now_ms)).lastrowid or 0)
 
     def _application(self, number: int) -> Application | None:
         rows = self._read("SELECT number, actor, asked_ms, result FROM applications WHERE number = ?", (number,))
@@ -236,7 +237,7 @@ class Ledger:
 
     def _applied(self, number: int, result: Mapping[str, Any]) -> None:
         with self._writing() as write:
-            write.execute("UPDATE applications SET result = ? WHERE number = ?", (orjson.dumps(result).decode(), number))
+            write.execute("UPDATE applications SET result = ? WHERE number = ?", (orjson.dumps(texts.writable(result)).decode(), number))
 
     def _read(self, statement: str, values: tuple[Any, ...] = ()) -> list[Any]:
         try:
@@ -305,7 +306,7 @@ def _never_began(window: Window) -> bool:
 
 
 def _text(window: Window) -> str:
-    return orjson.dumps(asdict(window)).decode()
+    return orjson.dumps(texts.writable(asdict(window))).decode()
 
 
 def _window(text: str) -> Window:

@@ -19,7 +19,7 @@ from typing import Any, Self
 import orjson
 
 from windlass.errors import Unavailable
-from windlass.infra import backwards, chain, completion, instants
+from windlass.infra import backwards, chain, completion, instants, texts
 from windlass.infra.chain import ChainedLog
 from windlass.windows import uptime as uptimes
 from windlass.windows.power.repeats import Count, Kind, Rooms, Source
@@ -118,7 +118,7 @@ class Log:
         return Newest(entries=tuple(reversed(found)), more=False)
 
     async def _append(self, audit_id: str, action: str, actor: str, window_id: str | None, fields: Mapping[str, Any]) -> str:
-        told = {"audit_id": audit_id, "action": action, "actor": actor, "window_id": window_id, **fields}
+        told = texts.writable({"audit_id": audit_id, "action": action, "actor": actor, "window_id": window_id, **fields})
         async with self._one_at_a_time:
             await asyncio.to_thread(self._written, told)
         return audit_id
@@ -142,19 +142,20 @@ class Log:
                 await completion.see_through(self._write_count())  # half done, it would be written twice
 
     async def _write_count(self) -> None:
-        while self._count or self._unwritten:
-            if self._unwritten is None:
-                self._unwritten, self._count = self._count, None
-            if self._unwritten is not None:
-                await self._append(self._unwritten.audit_id, "repeated", "windlass", None, self._unwritten.fields())
-                self._unwritten = None
+        """Write one count, the one that could not be written before where there is one: a flood goes on meanwhile."""
+        if self._unwritten is None:
+            self._unwritten, self._count = self._count, None
+        if self._unwritten is not None:
+            await self._append(self._unwritten.audit_id, "repeated", "windlass", None, self._unwritten.fields())
+            self._unwritten = None
 
     async def _end(self) -> None:
         self._ending.set()
         if self._counting is not None:
             await asyncio.wait({self._counting})
         with contextlib.suppress(Unavailable):
-            await self._write_count()
+            while self._count or self._unwritten:
+                await self._write_count()
         await asyncio.to_thread(self._closed)
 
     def _closed(self) -> None:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import json
+import resource
 import shutil
 import signal
 import sqlite3
@@ -22,7 +23,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from tests.unit.windows.power.windows import DAY_MS, NOON_MS, policy, running, window
+from tests.unit.windows.power.windows import DAY_MS, NOON_MS, SHM, policy, running, window
 from windlass.errors import Refused, Unavailable
 from windlass.windows.power.asked import Refusal
 from windlass.windows.power.ledger import FILE_NAME, SCHEMA_VERSION, Ledger
@@ -30,7 +31,6 @@ from windlass.windows.power.policy import Policy, ServicePolicy
 from windlass.windows.power.rulings import Window
 
 SHARED = policy(kind="shared")
-SHM = Path("/dev/shm")  # for speed, where thousands of steps are not about the disk
 pytestmark = pytest.mark.anyio
 
 
@@ -84,6 +84,16 @@ async def test_a_window_is_read_as_it_was_written_whatever_is_in_its_fields(ledg
     for read in (await ledger.window("win_1"), (await ledger.live())[0], (await ledger.newest(5))[0]):
         assert read == full
     assert await ledger.window("win_2") is None
+
+
+async def test_what_is_no_text_is_kept_as_its_escape(ledger: Ledger) -> None:
+    await claimed(ledger, actor="cli \udcff 7", trouble="/x\udcff/compose.yaml")
+    assert [(one.actor, one.trouble) for one in await ledger.live()] == [("cli \\udcff 7", "/x\\udcff/compose.yaml")]
+    number = await ledger.apply("cli \udcff", NOON_MS)
+    await ledger.applied(number, {"trouble": "\udcff"})
+    done = await ledger.application(number)
+    assert done is not None
+    assert (done.actor, done.result) == ("cli \\udcff", {"trouble": "\\udcff"})
 
 
 async def test_the_live_are_listed_oldest_first_and_the_newest_first_with_a_limit(ledger: Ledger) -> None:
@@ -396,6 +406,23 @@ async def test_a_place_where_no_ledger_can_be_is_told(tmp_path: Path) -> None:
     (tmp_path / "state" / FILE_NAME).mkdir(parents=True)
     with pytest.raises(Unavailable, match=FILE_NAME):
         Ledger(tmp_path / "state")
+
+
+async def test_a_full_disk_is_told_and_what_was_written_before_and_is_written_after_is_there(ledger: Ledger) -> None:
+    await claimed(ledger)
+    previous, limits = signal.signal(signal.SIGXFSZ, signal.SIG_IGN), resource.getrlimit(resource.RLIMIT_FSIZE)
+    full = max(place.stat().st_size for place in ledger.path.parent.iterdir())
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (full, limits[1]))
+        for number in range(3):
+            with pytest.raises(Unavailable, match=FILE_NAME):
+                await claimed(ledger, f"win_full{number}", reason="x" * 100_000)
+        assert [one.window_id for one in await ledger.live()] == ["win_1"]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, previous)
+    await claimed(ledger, "win_2", reason="x" * 100_000)
+    assert [(one.window_id, one.fencing) for one in await ledger.live()] == [("win_1", 1), ("win_2", 2)]
 
 
 async def test_a_ledger_that_is_closed_says_so_and_can_be_closed_again(tmp_path: Path) -> None:

@@ -94,6 +94,16 @@ async def test_an_entry_has_when_who_and_what_and_is_in_the_file_when_it_is_told
     assert audit_id.startswith("aud_20260119T120000000Z_")
 
 
+async def test_what_is_no_text_is_told_as_its_escape_and_stops_nobody(path: Path) -> None:
+    """Names of users and of files are bytes."""
+    async with Log(path.parent) as log:
+        await log.note("a", actor="cli \udcff 7", trouble="/x\udcff/compose.yaml: gone", argv=("a", "\udcff"), n=2**70)
+        for _ in range(repeats.OWN_AT_ONCE + 1):
+            await log.note_often("b", source="caller", actor="cli \udcff 7", code="C")
+    assert (entries(path)[0]["actor"], entries(path)[0]["argv"]) == ("cli \\udcff 7", ["a", "\\udcff"])
+    assert entries(path)[-1]["of"][0]["actor"] == "cli \\udcff 7"
+
+
 async def test_an_audit_that_is_not_open_or_can_not_be_opened_says_so(path: Path) -> None:
     with pytest.raises(RuntimeError, match="inside"):
         await Log(path.parent).note("a")
@@ -392,6 +402,16 @@ async def test_counts_are_written_each_interval_while_it_goes_on_and_begin_anew(
     assert len(found) >= 3
     assert len({entry["audit_id"] for entry in found}) == len(found)
     assert (sum(entry["times"] for entry in found), len(entries(path))) == (counted, repeats.OWN_AT_ONCE + len(found))
+
+
+async def test_a_flood_that_goes_on_while_its_count_is_written_is_one_entry_an_interval(path: Path) -> None:
+    every_s, begun = 0.2, time.monotonic()
+    async with Log(path.parent, uptime=lambda: 0.0, count_every_s=every_s) as log:
+        while time.monotonic() < begun + 8 * every_s:
+            await flood(log, 50)
+            await asyncio.sleep(0)
+        lasted_s = time.monotonic() - begun
+    assert 2 <= len(counts(path)) <= lasted_s / every_s + 2
 
 
 async def test_what_could_not_be_written_is_counted_on_and_written_when_it_can_be(path: Path) -> None:
