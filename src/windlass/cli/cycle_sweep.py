@@ -47,8 +47,8 @@ def prepared(file: Path, orchestrator_url: str | None, directory: Path, most_at_
     planned = plan.plan(fleet, terms, sweep_id=places.new_id(instants.now()), nonce=os.urandom(16).hex(), probe_for=probes.finder(allow_code=False))
 
     async def swept(limit: Limit, told: Told) -> None:
-        progress = _Progress(len(planned.cells), told)
         place = places.standalone(directory / DIRECTORY, keep_bodies=False)
+        progress = _Progress(len(planned.cells), told)
         told(_ended(await conduct.conduct(planned, replace(access, limit=limit), place, progress)))
 
     return swept
@@ -71,7 +71,8 @@ class _Progress:
 
     def _tell(self) -> None:
         summary = f"cut short after {self._done} of {self._total} task types, {self._passed} passed"
-        self._told({"verdict": "INCOMPLETE", "summary": summary, "passed": self._passed, "total": self._total, "evidence": DIRECTORY})
+        counted = {"passed": self._passed, "done": self._done, "total": self._total}
+        self._told({"verdict": "INCOMPLETE", "summary": summary, **counted, "evidence": DIRECTORY})
 
 
 def _ended(sweep: Mapping[str, Any]) -> dict[str, Any]:
@@ -79,4 +80,4 @@ def _ended(sweep: Mapping[str, Any]) -> dict[str, Any]:
     asked = {name: gate for name, gate in sweep["gates"].items() if gate["asked"]}
     gates = ", ".join(f"{name} {gate['verdict']}{f' ({why})' if (why := gate['reason']) else ''}" for name, gate in asked.items())
     summary = f"{counted['passed']}/{counted['total']} passed; {gates}"
-    return {"verdict": verdict, "summary": summary, "passed": counted["passed"], "total": counted["total"], "evidence": DIRECTORY}
+    return {"verdict": verdict, "summary": summary, **counted, "done": len(sweep["rows"]), "evidence": DIRECTORY}

@@ -194,7 +194,8 @@ async def _close(cycle: Cycle, means: Means, *, opened: bool) -> None:
 async def _closed(cycle: Cycle, means: Means, *, opened: bool) -> None:
     window_ids = [str(cycle.opened["window_id"])] if opened else []
     for window_id in window_ids:
-        cycle.closed = (await means.controller.close({"window_id": window_id}, actor=means.actor)).body
+        reason = await means.controller.ending(window_id) or "manual"
+        cycle.closed = (await means.controller.close({"window_id": window_id}, actor=means.actor, reason=reason)).body
     for window in await means.controller.ledger.live():
         if window.reason == _reason(cycle) and window.window_id not in window_ids:
             cycle.closed = (await means.controller.close({"window_id": window.window_id}, actor=means.actor)).body

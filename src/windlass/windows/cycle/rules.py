@@ -61,7 +61,8 @@ def cpu_percent(before_s: float | None, now_s: float | None, passed_s: float) ->
 
 def restarts(name: str, samples: Sequence[Sample]) -> int:
     """How often a service was started anew between the first look and the last: by the engine, which counts, or by somebody's hand."""
-    seen = [(int(one["restarts"]), str(one["started_at"])) for sample in samples if (one := sample.services.get(name)) is not None]
+    looks = [sample.services[name] for sample in samples if name in sample.services]
+    seen = [(int(one["restarts"]), str(one["started_at"])) for one in looks if one["started_at"]]
     return sum(max(after[0] - before[0], int(after[1] != before[1])) for before, after in pairwise(seen))
 
 
