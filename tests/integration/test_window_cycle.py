@@ -187,6 +187,7 @@ def test_a_sweep_that_can_not_be_begun_is_told_in_the_report(place: Path, agents
     assert (process.returncode, told["state"]) == (1, "closed")
     assert "can't be made" in told["failures"][0]
     assert told["failures"][1] == "sweep: not begun"
+    assert "sweep: not begun" in (place / "out/report.html").read_text()
 
 
 @pytest.mark.parametrize(

@@ -30,17 +30,17 @@ class Chart:
     limit_y: float = 0.0
 
 
-def chart(name: str, unit: str, points: Sequence[Point], span_s: float, *, top: float | None = None, limit: float | None = None) -> Chart:
-    """The chart of a series over `span_s` seconds; its upper edge is a round number above the peak where none is given."""
+def chart(name: str, unit: str, points: Sequence[Point], span_s: float, *, top: float = 1.0, limit: float | None = None) -> Chart:
+    """The chart of a series over `span_s` seconds; its upper edge is `top`, or a round number above the peak where that is higher."""
     known = [value for _, value in points if value is not None]
-    edge = top or _round_above(max(known, default=0.0))
+    edge = max(top, _round_above(max(known, default=0.0)))
     return Chart(
         name=name,
         unit=unit,
         lines=tuple(_lines(thinned(points), lambda at_s: _x(at_s, span_s), lambda value: _y(value, edge))),
         top=edge,
-        last=known[-1] if known else None,
-        peak=max(known, default=None),
+        last=round(known[-1], 1) if known else None,
+        peak=round(max(known), 1) if known else None,
         limit=limit,
         limit_y=0.0 if limit is None else _y(limit, edge),
     )

@@ -15,6 +15,7 @@ from windlass.windows.cycle.charts import Chart
 from windlass.windows.cycle.cycle import Cycle
 
 _PACKAGE = "windlass.windows.cycle"
+_PSI = {"cpu": "PSI CPU", "memory": "PSI memory", "io": "PSI disk"}
 _MOST_ROWS = 40
 """Measurements in the Markdown; the JSON has all."""
 
@@ -94,10 +95,10 @@ def _services(cycle: Cycle) -> Iterator[dict[str, Any]]:
 
 def _measurements(cycle: Cycle) -> Iterator[str]:
     step = max(1, math.ceil(len(cycle.samples) / _MOST_ROWS))
-    yield from ("", f"Every {step}th of {len(cycle.samples)} measurements:") if step > 1 else ()
+    yield from ("", f"{len(cycle.samples)} measurements, one of {step} shown:") if step > 1 else ()
     yield from ("", "| at s | CPU % | memory % | PSI % | while | at once |", "|---|---|---|---|---|---|")
     for sample, throttled in list(zip(cycle.samples, cycle.throttle, strict=True))[::step]:
-        psi = ", ".join(f"{name} {value:g}" for name, value in sample.psi.items()) or "not told"
+        psi = ", ".join(f"{name} {value:.0f}" for name, value in sample.psi.items()) or "not told"
         loads = f"{sample.at_s:.1f} | {_number(sample.cpu)} | {_number(sample.memory)} | {psi}"
         yield f"| {loads} | {throttled['while']} | {throttled['at_once']} |"
 
@@ -106,19 +107,16 @@ def _host_charts(cycle: Cycle, span_s: float) -> Iterator[Chart]:
     limits, samples = cycle.asked.limits, cycle.samples
     yield charts.chart("CPU", "%", [(one.at_s, one.cpu) for one in samples], span_s, top=100.0, limit=limits.cpu)
     yield charts.chart("Memory", "%", [(one.at_s, one.memory) for one in samples], span_s, top=100.0, limit=limits.memory)
-    for name in ("cpu", "memory", "io"):
+    for name, shown in _PSI.items():
         if any(name in one.psi for one in samples):
-            points = [(one.at_s, one.psi.get(name)) for one in samples]
-            yield charts.chart(
-                f"Waiting for {'disk' if name == 'io' else name.replace('cpu', 'CPU')} (PSI)", "%", points, span_s, top=100.0, limit=limits.psi
-            )
+            yield charts.chart(shown, "%", [(one.at_s, one.psi.get(name)) for one in samples], span_s, top=100.0, limit=limits.psi)
     if cycle.sweep is not None:
-        yield charts.chart("At once", "calls", [(one["at_s"], one["at_once"]) for one in cycle.throttle], span_s)
+        yield charts.chart("Calls at once", "", [(one["at_s"], one["at_once"]) for one in cycle.throttle], span_s)
 
 
 def _service_charts(cycle: Cycle, name: str, span_s: float) -> Iterator[Chart]:
     looks = [(one.at_s, one.services.get(name, {})) for one in cycle.looks]
-    yield charts.chart("CPU", "% of one", [(at_s, look.get("cpu_percent")) for at_s, look in looks], span_s)
+    yield charts.chart("CPU", "% of one", [(at_s, look.get("cpu_percent")) for at_s, look in looks], span_s, top=10.0)
     yield charts.chart("Memory", "MiB", [(at_s, _mib(look.get("memory_bytes"))) for at_s, look in looks], span_s)
 
 

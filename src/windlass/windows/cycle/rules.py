@@ -93,7 +93,7 @@ def warnings(samples: Sequence[Sample], throttle: Sequence[Mapping[str, Any]], d
     if held := [one for one in throttle if one["because"]]:
         least = min(one["at_once"] for one in held)
         found.append(
-            f"the host was over its limits in {len(held)} of {len(throttle)} measurements, at least {least} at once: {held[0]['because'][0]}"
+            f"the host was over its limits in {len(held)} of {len(throttle)} measurements ({held[0]['because'][0]}): down to {least} at once"
         )
     unseen = [sample for sample in samples if sample.trouble]
     if unseen:
