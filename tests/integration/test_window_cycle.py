@@ -208,6 +208,15 @@ def test_a_sweep_that_can_not_be_is_refused_before_anything_is_opened(place: Pat
     assert not (place / ".windlass").exists()
 
 
+def test_a_sweep_of_an_earlier_cycle_is_not_swept_over(place: Path, agents: World) -> None:
+    (place / "out/sweep").mkdir(parents=True)
+    (place / "out/sweep/expectation.json").write_text("{}")
+    process = sweeping(place, agents)
+    _, complained = process.communicate(timeout=120)
+    assert (process.returncode, "out/sweep holds the sweep of an earlier cycle" in complained) == (2, True), complained
+    assert not (place / ".windlass").exists(), "nothing was opened"
+
+
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_an_interrupted_cycle_closes_and_says_so_in_its_report(place: Path, how: signal.Signals) -> None:  # the fixture
     process = measuring(place)

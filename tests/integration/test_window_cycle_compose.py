@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -13,9 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests import docker_engine
 from tests.engines import real
 from tests.engines.scripted import ScriptedEngine, scripted
+from tests.integration.test_window_cli import free_port
 from tests.integration.windows_services import configured, core_up, until
+from tests.unit.cli.test_start import environment
 
 
 @pytest.fixture
@@ -104,7 +106,7 @@ def shop(tmp_path: Path) -> Iterator[tuple[Path, str]]:
 @pytest.mark.docker
 def test_a_whole_cycle_on_a_real_engine(shop: tuple[Path, str]) -> None:
     config, project = shop
-    code, told = ended(cycling(config, os.environ, "web", "--samples", "5"), config)
+    code, told = ended(cycling(config, environment(), "web", "--samples", "5"), config)
     assert (code, told["status"], told["failures"]) == (0, "PASS", [])
     assert (told["state"], told["services_started"], told["services_stopped"], told["core"]) == ("closed", ["web"], ["web"], {"db": "running"})
     (found,) = told["results"]
@@ -131,7 +133,7 @@ def test_a_cycle_on_a_real_engine_tells_the_last_words_of_what_does_not_come_up(
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGHUP])
 def test_a_cycle_on_a_real_engine_that_is_interrupted_leaves_only_the_core(shop: tuple[Path, str], how: signal.Signals) -> None:
     config, project = shop
-    process = cycling(config, os.environ, "web", "--samples", "1000")
+    process = cycling(config, environment(), "web", "--samples", "1000")
     process.send_signal(how)
     code, told = ended(process, config)
     assert (code, told["interrupted"], told["state"]) == (130, True, "closed")
@@ -141,7 +143,7 @@ def test_a_cycle_on_a_real_engine_that_is_interrupted_leaves_only_the_core(shop:
 @pytest.mark.docker
 def test_a_service_that_is_restarted_by_hand_on_a_real_engine_fails_the_cycle(shop: tuple[Path, str]) -> None:
     config, project = shop
-    process = cycling(config, os.environ, "web", "--samples", "30")
+    process = cycling(config, environment(), "web", "--samples", "30")
     (container,) = real.lines(
         "ps", "-q", "--filter", f"label=com.docker.compose.project={project}", "--filter", "label=com.docker.compose.service=web"
     )
@@ -149,3 +151,54 @@ def test_a_service_that_is_restarted_by_hand_on_a_real_engine_fails_the_cycle(sh
     code, told = ended(process, config)
     assert code == 1
     assert "web restarted while the window was open: 1 time" in told["failures"]
+
+
+TOKEN = "a-token-of-this-test"
+FLEET = """
+name: composed
+agents:
+  agent-verify: {{url: "http://127.0.0.1:{port}"}}
+tasks:
+  CLAIM_VERIFY: {{agent: agent-verify, {examples}}}
+"""
+CLAIM = "claims: [Statins reduced mortality by {}%.]"
+PACK = "groundingPack: {chunks: [{chunk_id: c1, text: Statins reduced mortality by 12%.}]}"
+ASKED = ", ".join(f"{{inputs: {{{CLAIM.format(number)}, {PACK}}}}}" for number in (12, 40))
+EXAMPLES = f"examples: [{ASKED}], invalid_example: {{claim: [Statins reduced mortality by 12%.]}}"
+
+
+def answering(port: int, published: int, **more: Any) -> dict[str, Any]:
+    """What a service of ours adds that answers at a port of this machine, and is healthy when it is ready."""
+    code = f"import urllib.request; urllib.request.urlopen('http://127.0.0.1:{port}/health/ready', timeout=2)"
+    check = {"test": ["CMD", "/usr/bin/python3", "-c", code], "interval": "1s", "retries": 60}
+    return {"ports": [f"127.0.0.1:{published}:{port}"], "healthcheck": check, **more}
+
+
+@pytest.mark.docker
+def test_a_whole_cycle_on_a_real_engine_opens_a_fleet_and_sweeps_it(tmp_path: Path) -> None:
+    docker_engine.ask_for()
+    agent_port, door_port = free_port(), free_port()
+    (tmp_path / "fleet.yaml").write_text(FLEET.format(port=agent_port, examples=EXAMPLES))
+    agent = docker_engine.windlass(
+        "serve", "executor", "--agents", "agent-verify", "--host", "0.0.0.0", "--port", "9001", "--anonymous-agents", **answering(9001, agent_port)
+    )
+    words = ("serve", "orchestrator", "--fleet", "/fleet.yaml", "--host", "0.0.0.0", "--port", "3001")
+    mounted = {"volumes": [f"{tmp_path / 'fleet.yaml'}:/fleet.yaml:ro"], "environment": {"WORKER_SERVICE_TOKEN": TOKEN}}
+    door = docker_engine.windlass(*words, **answering(3001, door_port, **mounted))
+    with real.project() as project:
+        file = real.compose_file(tmp_path, {"agent": agent, "orchestrator": door})
+        lines = [
+            "[windows]",
+            f'project = "{project}"',
+            f'files = ["{file.name}"]',
+            'allowlist = ["agent", "orchestrator"]',
+            "start_timeout_sec = 120",
+        ]
+        (tmp_path / "windlass.toml").write_text("\n".join(lines))
+        sweep = ("--sweep", "fleet.yaml", "--orchestrator-url", f"http://127.0.0.1:{door_port}")
+        process = cycling(tmp_path / "windlass.toml", environment(WORKER_SERVICE_TOKEN=TOKEN), "agent,orchestrator", *sweep, "--ttl", "120")
+        code, told = ended(process, tmp_path / "windlass.toml")
+        assert (code, told["failures"]) == (0, [])
+        assert told["sweep"]["summary"] == "1/1 passed; dispatch PASS, execution PASS, proof PASS"
+        assert {name: one["health"] for name, one in told["metrics"][-1]["services"].items()} == {"agent": "healthy", "orchestrator": "healthy"}
+        assert real.running(project) == set()

@@ -12,7 +12,7 @@ from windlass import settings
 from windlass.cli import fleets, places
 from windlass.errors import Refused
 from windlass.infra import addresses, bearer, instants
-from windlass.sweep import conduct, plan, probes
+from windlass.sweep import conduct, evidence, plan, probes
 from windlass.sweep.run import Access
 
 if TYPE_CHECKING:
@@ -26,6 +26,8 @@ DIRECTORY = "sweep"
 
 def prepared(file: Path, orchestrator_url: str | None, directory: Path, most_at_once: int) -> Sweep:
     """A sweep of the fleet in `file`; raises Refused for everything that keeps it from being begun and that can be known before."""
+    if any((directory / DIRECTORY / name).exists() for name in (evidence.EXPECTATION, evidence.ROWS, evidence.SWEEP)):
+        raise Refused(f"{directory / DIRECTORY} holds the sweep of an earlier cycle; give another --out")
     found = settings.Settings.load(Path.cwd())
     fleet = fleets.with_every_endpoint(fleets.resolved(found, file, None))
     try:
