@@ -53,7 +53,7 @@ def test_a_cycle_over_compose_measures_restores_the_core_and_passes(engine: Scri
     core_up(engine)
     code, told = ended(cycling(config, engine.environment, "hermes,switch"), config)
     assert (code, told["failures"], told["core"]) == (0, [], {"madre": "running", "redis": "running"})
-    assert told["metrics"][-1]["services"]["hermes"]["memory_bytes"] == 4_000_000
+    assert told["metrics"][-1]["services"]["hermes"]["memory_bytes"] == 3_000_000, "without the files that the kernel may drop, as docker stats"
     assert told["metrics"][-1]["services"]["hermes"]["cpu_percent"] > 0
     assert engine.running("vx") == {"madre", "redis"}
 
