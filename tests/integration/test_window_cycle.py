@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
@@ -225,6 +226,34 @@ def test_an_interrupted_cycle_closes_and_says_so_in_its_report(place: Path, how:
     assert process.returncode == 130
     told = written(place)
     assert (told["status"], told["state"], told["failures"]) == ("FAIL", "closed", ["interrupted while measuring"])
+    until(lambda: not processes_of(place), "the end of every service")
+
+
+def test_a_cycle_that_is_interrupted_while_it_opens_closes_what_it_began(place: Path) -> None:
+    argv = [sys.executable, "-m", "windlass", "window", "cycle", "--services", "slow", "--out", "out"]
+    process = subprocess.Popen(argv, cwd=place, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    until(lambda: processes_of(place, b"time.sleep(60)"), "the service")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(60) == 130
+    told = written(place)
+    assert (told["state"], told["failures"]) == ("closed", ["interrupted while opening", "not opened: it was never answered"])
+    assert told["window_id"].startswith("win_")
+    until(lambda: not processes_of(place), "the end of every service")
+
+
+def test_a_cycle_whose_terminal_is_gone_closes_and_writes_its_report(place: Path) -> None:
+    master, slave = pty.openpty()
+    argv = [sys.executable, "-m", "windlass", "window", "cycle", "--services", "web", "--samples", "1000", "--out", "out"]
+    process = subprocess.Popen(argv, cwd=place, env=environment(), stdin=slave, stdout=slave, stderr=slave, start_new_session=True)
+    os.close(slave)
+    said = b""
+    while b"measure  1/" not in said:
+        said += os.read(master, 4096)
+    os.close(master)
+    process.send_signal(signal.SIGHUP)
+    assert process.wait(60) == 130
+    told = written(place)
+    assert (told["state"], told["failures"]) == ("closed", ["interrupted while measuring"])
     until(lambda: not processes_of(place), "the end of every service")
 
 

@@ -105,11 +105,15 @@ def _reported(cycle: Cycle, directory: Path, *, as_json: bool) -> int:
     except OSError as failure:
         state = (cycle.closed or {}).get("state")
         raise GivenUp(f"the window is {state}, but the report in {directory} can't be written: {failure.strerror}") from failure
-    if as_json:
-        click.echo(orjson.dumps(cycle.as_json(), option=orjson.OPT_INDENT_2))
-    else:
-        _show(cycle, directory)
-    if cycle.interrupted:
+    try:
+        if as_json:
+            click.echo(orjson.dumps(cycle.as_json(), option=orjson.OPT_INDENT_2))
+        else:
+            _show(cycle, directory)
+    except OSError:
+        if not cycle.interrupted:
+            raise
+    if cycle.interrupted:  # also where the terminal went, and took the output with it
         raise KeyboardInterrupt
     return 0 if cycle.verdict == "PASS" else 1
 

@@ -89,7 +89,7 @@ class Cycle:
             "interrupted": self.interrupted,
             "failures": list(self.failures),
             "warnings": list(self.warnings),
-            "window_id": opened.get("window_id"),
+            "window_id": opened.get("window_id") or closed.get("window_id"),
             "created_at": opened.get("created_at"),
             "deadline": opened.get("deadline"),
             "ttl_sec": self.asked.ttl_sec,

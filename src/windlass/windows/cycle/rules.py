@@ -77,7 +77,7 @@ def failures(
     found = []
     if opened.get("status") != "ok":
         not_up = [str(one["service"]) for one in opened.get("results", ()) if not one.get("up")]
-        found.append(f"not up: {', '.join(not_up)}" if not_up else f"not opened: {opened.get('message', opened.get('state'))}")
+        found.append(f"not up: {', '.join(not_up)}" if not_up else f"not opened: {opened.get('message', 'it was never answered')}")
     for name in opened.get("services_started", ()):
         found += _of_service(name, samples)
     if samples and not any(sample.services for sample in samples):
