@@ -150,6 +150,15 @@ class Controller:
             facts["damaged_leases"] = [{"name": one.name, "problem": one.problem} for one in seen.damaged]
         return Answer(http=200, body=texts.writable({**facts, **self.stamp()}))
 
+    async def ending(self, window_id: str) -> CloseReason | None:
+        """Why that window ends or has ended, by its ledger or by the clock; None while it is open."""
+        window = await self.ledger.window(window_id)
+        if window is None:
+            raise Unavailable(f"window {window_id} is no longer in the ledger")
+        now = self._time.now()
+        is_open = window.state in {"open", "degraded"} and window.close_asked is None and not window.is_due(now)
+        return None if is_open else rulings.close_reason(window, now)
+
     async def policy_status(self) -> Answer:
         """Whether the core is alone, by observation."""
         whole = await self.state()
