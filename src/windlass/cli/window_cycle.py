@@ -64,7 +64,7 @@ def command(config: Path, out: Path | None, fleet: Path | None, as_json: bool, *
     directory = out or place.directory / "cycles" / cycle.cycle_id
     interrupted = False
     try:
-        loop.run(_run(place, cycle, _sweep(fleet, directory) if fleet else None))
+        loop.run(_run(config, place, cycle, _sweep(fleet, directory) if fleet else None))
     except KeyboardInterrupt:
         interrupted = True
     cycle.finished_at = instants.stamp(instants.now())
@@ -86,7 +86,7 @@ def command(config: Path, out: Path | None, fleet: Path | None, as_json: bool, *
     return 0 if cycle.verdict == "PASS" else 1
 
 
-async def _run(place: Place, cycle: Cycle, sweep: Sweep | None) -> None:
+async def _run(config: Path, place: Place, cycle: Cycle, sweep: Sweep | None) -> None:
     from windlass.windows.cycle import cycle as conductor
     from windlass.windows.power.controller import controlling
 
@@ -95,12 +95,11 @@ async def _run(place: Place, cycle: Cycle, sweep: Sweep | None) -> None:
         known.backend(place.directory) as backend,
         controlling(known.policy, backend, place.directory, audit_dir=known.audit_dir) as controller,
     ):
-        acting = asyncio.create_task(controller.reconciler.run())
-        try:
-            await conductor.run(controller, backend, cycle, sweep, _tell, actor=window_power.actor())
-        finally:
-            acting.cancel()
-            await asyncio.gather(acting, return_exceptions=True)
+        guard = window_power.Guard(config, place, controller)
+        async with window_power.acting(controller):
+            await conductor.run(controller, backend, cycle, sweep, _tell, actor=window_power.actor(), before=guard.stand_by)
+            if not await controller.ledger.live():
+                guard.dismiss()
 
 
 def _sweep(fleet: Path, directory: Path) -> Sweep:

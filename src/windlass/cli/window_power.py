@@ -164,11 +164,15 @@ class Guard:
         self._left: subprocess.Popen[bytes] | None = None
 
     def stand_by(self) -> None:
-        """Where nobody else acts, leave a watcher that takes over as soon as this command ends, however it does. Raises Unavailable."""
-        from windlass.errors import Unavailable
-        from windlass.windows.power import watcher
+        """Where no service acts, leave a watcher that takes over as soon as this command ends, however it does. Raises Unavailable.
 
-        if self._left is None and self._controller.reconciler.take():
+        An earlier window's watcher is none for this one: it may be about to end.
+        """
+        from windlass.errors import Unavailable
+        from windlass.windows.power import reconcile, watcher
+
+        serves = not self._controller.reconciler.take() and (reconcile.holder(self._directory) or "").startswith("service")
+        if self._left is None and not serves:
             try:
                 self._left = watcher.leave(self._config, self._directory)
             except OSError as failure:
@@ -206,7 +210,7 @@ async def _done(place: Place, config: Path, act: Act, *, acts: bool) -> Done:
         controlling(known.policy, backend, place.directory, audit_dir=known.audit_dir) as controller,
     ):
         guard = Guard(config, place, controller)
-        async with _acting(controller) if acts else contextlib.nullcontext():
+        async with acting(controller) if acts else contextlib.nullcontext():
             try:
                 answer = await act(controller, guard)
             except asyncio.CancelledError:
@@ -220,7 +224,8 @@ async def _done(place: Place, config: Path, act: Act, *, acts: bool) -> Done:
 
 
 @contextlib.asynccontextmanager
-async def _acting(controller: Controller) -> AsyncIterator[None]:
+async def acting(controller: Controller) -> AsyncIterator[None]:
+    """Act for the windows where nobody else does, until the block ends."""
     loop = asyncio.create_task(controller.reconciler.run())
     try:
         yield

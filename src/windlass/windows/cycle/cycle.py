@@ -18,6 +18,7 @@ from windlass.windows.power.controller import Controller
 
 SCHEMA_VERSION = 1
 _COST_S = 3.0
+_LOOK_S = 5.0
 Sweep = Callable[[int], Awaitable[Mapping[str, Any]]]
 """Given how much may be done at once, sweeps, and says `verdict`, `summary` and where the evidence lies."""
 Tell = Callable[[str], None]
@@ -91,13 +92,18 @@ class Cycle:
         }
 
 
-async def run(controller: Controller, backend: Backend, cycle: Cycle, sweep: Sweep | None, tell: Tell, *, actor: str) -> None:
-    """Fill `cycle`. Cancelled, or after an error, the window is closed first; the controller's loop must be at work beside this."""
+async def run(
+    controller: Controller, backend: Backend, cycle: Cycle, sweep: Sweep | None, tell: Tell, *, actor: str, before: Callable[[], None]
+) -> None:
+    """Fill `cycle`. Cancelled, or after an error, the window is closed first; the controller's loop must be at work beside this.
+
+    `before`: as of `Controller.open`.
+    """
     opened = False
     try:
         tell(f"open     {', '.join(cycle.asked.services)}")
         body = {"services": list(cycle.asked.services), "ttl_sec": cycle.asked.ttl_sec, "reason": f"cycle {cycle.cycle_id}"}
-        answer = await controller.open(body, actor=actor)
+        answer = await controller.open(body, actor=actor, before=before)
         cycle.opened = answer.body
         opened = answer.is_done
         tell(
@@ -177,7 +183,7 @@ async def _close(controller: Controller, cycle: Cycle, tell: Tell, *, opened: bo
     if cycle.closed is None and cycle.opened.get("code") == "START_FAILED" and cycle.opened.get("state") == "closed":
         changed = list(cycle.opened.get("core_changed", ()))
         cycle.closed = {"state": "closed", "services_stopped": [], "core_changed": changed}  # observed by the opening
-    state = (await controller.state()).body
+    state = (await controller.state(patience_s=_LOOK_S)).body
     cycle.core = state.get("core", {})
     tell(f"         {(cycle.closed or {}).get('state', 'nothing was opened')}; {state.get('state')}")
 
