@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -28,9 +30,14 @@ def free_port() -> int:
 
 @pytest.fixture(name="place")
 def project(tmp_path: Path) -> Iterator[Path]:
-    """A project with a service that comes up, one that never does, and one that takes its time."""
+    """A project with a service that comes up, one that fails, one that comes up late, and one that never does."""
     lines = ["[windows]", 'backend = "process"', 'project = "demo"']
-    for name, program in (("web", SERVER), ("broken", "import nothere"), ("slow", "import time; time.sleep(60)")):
+    for name, program in (
+        ("web", SERVER),
+        ("broken", "import nothere"),
+        ("late", f"import time; time.sleep(2); {SERVER}"),
+        ("slow", "import time; time.sleep(60)"),
+    ):
         port = free_port()
         lines += [f"[windows.services.{name}]", f"argv = {json.dumps([sys.executable, '-c', program, str(port)])}"]
         lines += [f'ready_url = "http://127.0.0.1:{port}/"', "start_timeout_sec = 20", "stop_grace_sec = 1"]
@@ -140,6 +147,20 @@ def test_a_second_interrupt_cuts_nothing_short(place: Path) -> None:
     assert (process.returncode, trouble.strip()) == (130, "error: interrupted")
     until(lambda: not processes_of(place), "the end of everything")
     assert told(place, "status")["state"] == "SOLO_MADRE_CORE"
+
+
+def test_an_interrupt_before_anything_is_printed_leaves_nothing(place: Path) -> None:
+    """The command has opened the window, and still waits for the watcher, which is held up."""
+    process = subprocess.Popen([sys.executable, "-m", "windlass", "window", "open", "late"], cwd=place, env=environment())
+    [watcher] = until(lambda: processes_of(place, b"windlass.windows.power.watcher"), "the watcher")
+    os.kill(watcher, signal.SIGSTOP)
+    with contextlib.closing(sqlite3.connect(place / ".windlass/windows/demo/ledger.sqlite3")) as ledger:
+        until(lambda: any('"state":"open"' in text for (text,) in ledger.execute("SELECT window FROM windows WHERE live = 1")), "the window")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130
+    os.kill(watcher, signal.SIGCONT)
+    assert told(place, "status")["state"] == "SOLO_MADRE_CORE"
+    until(lambda: not processes_of(place), "the end of everything")
 
 
 def test_an_opening_that_is_killed_is_closed_by_the_watcher_that_it_left_before_it_began(place: Path) -> None:

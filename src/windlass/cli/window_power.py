@@ -213,14 +213,21 @@ async def _done(place: Place, config: Path, act: Act, *, acts: bool) -> Done:
         async with acting(controller) if acts else contextlib.nullcontext():
             try:
                 answer = await act(controller, guard)
+                await controller.reconciler.see_through()
+                live = await controller.ledger.live()
             except asyncio.CancelledError:
                 await _take_back(controller, actor())
                 raise
-            await controller.reconciler.see_through()
-            live = await controller.ledger.live()
             if not live:
                 guard.dismiss()
-        return Done(answer=answer, closer=None if not live else await guard.closer() if acts else _seen(place))
+        if not live or not acts:
+            return Done(answer=answer, closer=_seen(place) if live else None)
+        try:
+            return Done(answer=answer, closer=await guard.closer())
+        except asyncio.CancelledError:
+            async with acting(controller):
+                await _take_back(controller, actor())
+            raise
 
 
 @contextlib.asynccontextmanager
@@ -242,12 +249,12 @@ def _seen(place: Place) -> str:
 
 
 async def _take_back(controller: Controller, actor: str) -> None:
-    """Close what this command was about to open: whoever is interrupted expects nothing to stay."""
+    """Close what this command opened, or was about to: whoever is interrupted expects nothing to stay."""
     from windlass.infra.completion import see_through
 
     async def closed() -> None:
         for window in await controller.ledger.live():
-            if window.actor == actor and window.state in {"asked", "opening"}:
+            if window.actor == actor:
                 await controller.close({"window_id": window.window_id}, actor=actor)
 
     await see_through(closed())
