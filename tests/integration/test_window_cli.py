@@ -18,6 +18,8 @@ import pytest
 from tests.integration.windows_services import until
 from tests.unit.cli.test_start import environment, windlass
 
+from windlass.infra import chain
+
 SERVER = "import http.server, sys; http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.SimpleHTTPRequestHandler).serve_forever()"
 
 
@@ -216,3 +218,13 @@ def test_the_audit_is_verified_as_json_too(place: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"nope", b"web "))
     ended = windlass("window", "audit", "verify", "--json", place=place)
     assert (ended.returncode, len(json.loads(ended.stdout)["problems"])) == (1, 1)
+
+
+def test_an_audit_with_a_strangers_entries_is_shown_all_the_same(place: Path) -> None:
+    path = place / ".windlass/windows/demo/audit.jsonl"
+    path.parent.mkdir(parents=True)
+    with chain.ChainedLog(path) as log:
+        for fields in ({}, {"action": None, "services": 3}, {"action": "x", "actor": ["y"], "services": [1, None]}):
+            log.append({"at": "2026-01-19T14:30:12.000Z", **fields})
+    ended = windlass("window", "audit", place=place)
+    assert (ended.returncode, len(ended.stdout.splitlines())) == (0, 3), ended.stderr

@@ -330,8 +330,10 @@ def _applied(done: Done) -> None:
 
 def _entries(done: Done) -> None:
     for entry in done.answer.body["entries"]:
-        told = entry.get("trouble") or entry.get("reason") or ", ".join(entry.get("services") or ()) or entry.get("service") or ""
-        _say(f"{entry['at']}  {entry['action']:<20} {entry['actor']:<24} {entry['window_id'] or '-':<40} {told}")
+        services = entry.get("services")
+        told = entry.get("trouble") or entry.get("reason") or (", ".join(map(str, services)) if isinstance(services, list) else entry.get("service"))
+        action, actor, about = (str(entry.get(name) or "-") for name in ("action", "actor", "window_id" if entry.get("window_id") else "intent_id"))
+        _say(f"{entry['at']}  {action:<20} {actor:<24} {about:<40} {told or ''}")
 
 
 def _say(line: str) -> None:
