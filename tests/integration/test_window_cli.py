@@ -10,7 +10,7 @@ import socket
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -192,6 +192,43 @@ def test_a_window_in_the_way_is_told_with_who_closes_it(place: Path) -> None:
     seen = windlass("window", "status", place=place).stdout
     assert f"  closed by {opened['closed_by']}" in seen
     told(place, "close")
+
+
+def of_another_version(ledger: Path) -> None:
+    with contextlib.closing(sqlite3.connect(ledger)) as made:
+        made.execute("PRAGMA user_version = 7")
+
+
+def a_file_instead(directory: Path) -> None:
+    directory.rmdir()
+    directory.write_text("")
+
+
+STATES: dict[str, tuple[Callable[[Path], object], int, str]] = {
+    "a later version's ledger": (
+        lambda state: of_another_version(state / "ledger.sqlite3"),
+        2,
+        "ledger.sqlite3: has schema 7; this Windlass writes 1",
+    ),
+    "no ledger": (lambda state: (state / "ledger.sqlite3").write_bytes(b"x" * 4096), 1, "ledger.sqlite3: file is not a database"),
+    "a directory for a ledger": (lambda state: (state / "ledger.sqlite3").mkdir(), 1, "ledger.sqlite3: unable to open database file"),
+    "a directory for a lock": (lambda state: (state / "loop.lock").mkdir(), 1, "loop.lock: Is a directory"),
+    "a directory for an audit": (lambda state: (state / "audit.jsonl").mkdir(), 1, "audit.jsonl: Is a directory"),
+    "a directory for the watcher's log": (lambda state: (state / "watcher.log").mkdir(), 1, "watcher.log"),
+    "a file for the state": (a_file_instead, 1, "demo: File exists"),
+}
+
+
+@pytest.mark.parametrize("what", STATES)
+def test_a_state_that_can_not_be_used_is_told_in_one_line_and_opens_nothing(place: Path, what: str) -> None:
+    spoil, code, says = STATES[what]
+    state = place / ".windlass/windows/demo"
+    state.mkdir(parents=True)
+    spoil(state)
+    ended = windlass("window", "open", "web", place=place)
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (code, "", 1), ended.stdout + ended.stderr
+    assert says in ended.stderr
+    assert processes_of(place) == []
 
 
 def test_an_audit_that_can_not_be_written_opens_nothing(place: Path) -> None:

@@ -310,7 +310,9 @@ def _state(done: Done) -> None:
     for window in body["windows"]:
         until = f"closes by {window['deadline']} ({window['ttl_remaining_sec']} s)"
         _say(f"  {window['window_id']}  {window['state']}  {until}  {', '.join(window['services'])}")
-    for word, names in (("runs", body["active_services"]), ("drift", body["drift"])):
+    held = {name for window in body["windows"] if window["state"] in {"open", "degraded"} for name in window["services"]}
+    down = sorted(held.difference(body["active_services"])) if body["observed_at"] else []
+    for word, names in (("runs", body["active_services"]), ("down", down), ("drift", body["drift"])):
         if names:
             _say(f"  {word:<6} {', '.join(names)}")
     if body["core"]:
