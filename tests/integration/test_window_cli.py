@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from tests.integration.windows_services import until
 from tests.unit.cli.test_start import environment, windlass
+
+from windlass.infra import chain
 
 SERVER = "import http.server, sys; http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.SimpleHTTPRequestHandler).serve_forever()"
 
@@ -28,9 +32,14 @@ def free_port() -> int:
 
 @pytest.fixture(name="place")
 def project(tmp_path: Path) -> Iterator[Path]:
-    """A project with a service that comes up, one that never does, and one that takes its time."""
+    """A project with a service that comes up, one that fails, one that comes up late, and one that never does."""
     lines = ["[windows]", 'backend = "process"', 'project = "demo"']
-    for name, program in (("web", SERVER), ("broken", "import nothere"), ("slow", "import time; time.sleep(60)")):
+    for name, program in (
+        ("web", SERVER),
+        ("broken", "import nothere"),
+        ("late", f"import time; time.sleep(2); {SERVER}"),
+        ("slow", "import time; time.sleep(60)"),
+    ):
         port = free_port()
         lines += [f"[windows.services.{name}]", f"argv = {json.dumps([sys.executable, '-c', program, str(port)])}"]
         lines += [f'ready_url = "http://127.0.0.1:{port}/"', "start_timeout_sec = 20", "stop_grace_sec = 1"]
@@ -142,6 +151,20 @@ def test_a_second_interrupt_cuts_nothing_short(place: Path) -> None:
     assert told(place, "status")["state"] == "SOLO_MADRE_CORE"
 
 
+def test_an_interrupt_before_anything_is_printed_leaves_nothing(place: Path) -> None:
+    """The command has opened the window, and still waits for the watcher, which is held up."""
+    process = subprocess.Popen([sys.executable, "-m", "windlass", "window", "open", "late"], cwd=place, env=environment())
+    [watcher] = until(lambda: processes_of(place, b"windlass.windows.power.watcher"), "the watcher")
+    os.kill(watcher, signal.SIGSTOP)
+    with contextlib.closing(sqlite3.connect(place / ".windlass/windows/demo/ledger.sqlite3")) as ledger:
+        until(lambda: any('"state":"open"' in text for (text,) in ledger.execute("SELECT window FROM windows WHERE live = 1")), "the window")
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) == 130
+    os.kill(watcher, signal.SIGCONT)
+    assert told(place, "status")["state"] == "SOLO_MADRE_CORE"
+    until(lambda: not processes_of(place), "the end of everything")
+
+
 def test_an_opening_that_is_killed_is_closed_by_the_watcher_that_it_left_before_it_began(place: Path) -> None:
     process = subprocess.Popen([sys.executable, "-m", "windlass", "window", "open", "slow", "--ttl", "60"], cwd=place, env=environment())
     until(lambda: processes_of(place, b"time.sleep"), "the service that starts")
@@ -169,6 +192,43 @@ def test_a_window_in_the_way_is_told_with_who_closes_it(place: Path) -> None:
     seen = windlass("window", "status", place=place).stdout
     assert f"  closed by {opened['closed_by']}" in seen
     told(place, "close")
+
+
+def of_another_version(ledger: Path) -> None:
+    with contextlib.closing(sqlite3.connect(ledger)) as made:
+        made.execute("PRAGMA user_version = 7")
+
+
+def a_file_instead(directory: Path) -> None:
+    directory.rmdir()
+    directory.write_text("")
+
+
+STATES: dict[str, tuple[Callable[[Path], object], int, str]] = {
+    "a later version's ledger": (
+        lambda state: of_another_version(state / "ledger.sqlite3"),
+        2,
+        "ledger.sqlite3: has schema 7; this Windlass writes 1",
+    ),
+    "no ledger": (lambda state: (state / "ledger.sqlite3").write_bytes(b"x" * 4096), 1, "ledger.sqlite3: file is not a database"),
+    "a directory for a ledger": (lambda state: (state / "ledger.sqlite3").mkdir(), 1, "ledger.sqlite3: unable to open database file"),
+    "a directory for a lock": (lambda state: (state / "loop.lock").mkdir(), 1, "loop.lock: Is a directory"),
+    "a directory for an audit": (lambda state: (state / "audit.jsonl").mkdir(), 1, "audit.jsonl: Is a directory"),
+    "a directory for the watcher's log": (lambda state: (state / "watcher.log").mkdir(), 1, "watcher.log"),
+    "a file for the state": (a_file_instead, 1, "demo: File exists"),
+}
+
+
+@pytest.mark.parametrize("what", STATES)
+def test_a_state_that_can_not_be_used_is_told_in_one_line_and_opens_nothing(place: Path, what: str) -> None:
+    spoil, code, says = STATES[what]
+    state = place / ".windlass/windows/demo"
+    state.mkdir(parents=True)
+    spoil(state)
+    ended = windlass("window", "open", "web", place=place)
+    assert (ended.returncode, ended.stdout, ended.stderr.count("\n")) == (code, "", 1), ended.stdout + ended.stderr
+    assert says in ended.stderr
+    assert processes_of(place) == []
 
 
 def test_an_audit_that_can_not_be_written_opens_nothing(place: Path) -> None:
@@ -207,3 +267,13 @@ def test_names_that_are_no_text_stop_nobody(tmp_path: Path) -> None:
     assert (opened.returncode, json.loads(opened.stdout)["code"]) == (1, "START_FAILED"), opened.stderr
     asked = told(place, "audit")["entries"][0]
     assert (asked["action"], asked["actor"].split()[1]) == ("open_requested", "\\udcff")
+
+
+def test_an_audit_with_a_strangers_entries_is_shown_all_the_same(place: Path) -> None:
+    path = place / ".windlass/windows/demo/audit.jsonl"
+    path.parent.mkdir(parents=True)
+    with chain.ChainedLog(path) as log:
+        for fields in ({}, {"action": None, "services": 3}, {"action": "x", "actor": ["y"], "services": [1, None]}):
+            log.append({"at": "2026-01-19T14:30:12.000Z", **fields})
+    ended = windlass("window", "audit", place=place)
+    assert (ended.returncode, len(ended.stdout.splitlines())) == (0, 3), ended.stderr

@@ -118,6 +118,8 @@ def test_a_part_is_open_with_a_warning(engine: ScriptedEngine) -> None:
     engine.script(hermes={"runs_s": 0.1, "exit_code": 1})
     code, said, _ = ended(engine, "open", "switch", "hermes", "--ttl", "60")
     assert (code, said.splitlines()[2]) == (0, "  warning: 1 of 2 did not come up: hermes; the others are open")
+    seen = ended(engine, "status")[1].splitlines()
+    assert (seen[0].split()[0], seen[2:4]) == ("DEGRADED", ["  runs   switch", "  down   hermes"])
     assert ended(engine, "close")[0] == 0
     assert_nothing_left(engine)
 

@@ -312,6 +312,19 @@ def test_a_cycle_that_is_killed_takes_its_sweep_with_it_and_its_services_end_by_
     assert test_window_cli.told(place, "status")["active_services"] == []
 
 
+def test_a_cycle_that_is_killed_has_left_a_watcher(place: Path) -> None:  # the fixture
+    argv = [sys.executable, "-m", "windlass", "window", "cycle", "--services", "web", "--ttl", "2", "--samples", "1000", "--out", "out"]
+    process = subprocess.Popen(argv, cwd=place, env=environment(), stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    while "measure  1/" not in (line := process.stderr.readline()):
+        assert line, "the cycle ended by itself"
+    process.kill()
+    process.communicate(timeout=60)
+    until(lambda: not processes_of(place), "the end of every service and of the watcher")
+    [closed] = [json.loads(line) for line in (place / ".windlass/windows/demo/audit.jsonl").read_text().splitlines() if '"window_closed"' in line]
+    assert closed["reason"] == "ttl_expired"
+
+
 def test_a_report_that_can_not_be_written_is_said_and_the_window_is_closed_all_the_same(place: Path) -> None:  # the fixture
     (place / "out").write_text("in the way")
     ended = windlass("window", "cycle", *QUICK, "--services", "web", "--out", "out", place=place)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -62,20 +61,20 @@ def command(config: Path, out: Path | None, fleet: Path | None, orchestrator_url
     )
     directory = out or place.directory / "cycles" / cycle.cycle_id
     sweep = cycle_sweep.prepared(fleet, orchestrator_url, directory, MOST_AT_ONCE) if fleet else None
-    _conducted(cycle, place, sweep)
+    _conducted(cycle, config, place, sweep)
     cycle.finished_at = instants.stamp(instants.now())
     if not cycle.interrupted:
         _raise_for_a_refusal(cycle)
     return _reported(cycle, directory, as_json=as_json)
 
 
-def _conducted(cycle: Cycle, place: Place, sweep: Sweep | None) -> None:
+def _conducted(cycle: Cycle, config: Path, place: Place, sweep: Sweep | None) -> None:
     """Run it to its end; whatever ends it after something was opened is told in it."""
     from windlass.cli import loop
     from windlass.errors import WindlassError
 
     try:
-        loop.run(_run(place, cycle, sweep))
+        loop.run(_run(config, place, cycle, sweep))
     except KeyboardInterrupt:
         cycle.interrupted = True
     except WindlassError as failure:
@@ -118,7 +117,7 @@ def _reported(cycle: Cycle, directory: Path, *, as_json: bool) -> int:
     return 0 if cycle.verdict == "PASS" else 1
 
 
-async def _run(place: Place, cycle: Cycle, sweep: Sweep | None) -> None:
+async def _run(config: Path, place: Place, cycle: Cycle, sweep: Sweep | None) -> None:
     from windlass.windows.cycle import conduct
     from windlass.windows.power.controller import controlling
 
@@ -127,12 +126,14 @@ async def _run(place: Place, cycle: Cycle, sweep: Sweep | None) -> None:
         known.backend(place.directory) as backend,
         controlling(known.policy, backend, place.directory, audit_dir=known.audit_dir) as controller,
     ):
-        acting = asyncio.create_task(controller.reconciler.run())
-        try:
-            await conduct.run(cycle, conduct.Means(controller=controller, backend=backend, actor=window_power.actor(), tell=_tell, sweep=sweep))
-        finally:
-            acting.cancel()
-            await asyncio.gather(acting, return_exceptions=True)
+        guard = window_power.Guard(config, place, controller)
+        means = conduct.Means(
+            controller=controller, backend=backend, actor=window_power.actor(), tell=_tell, sweep=sweep, before_claim=guard.stand_by
+        )
+        async with window_power.acting(controller):
+            await conduct.run(cycle, means)
+            if not await controller.ledger.live():
+                guard.dismiss()
 
 
 def _tell(line: str) -> None:

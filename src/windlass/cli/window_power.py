@@ -164,11 +164,15 @@ class Guard:
         self._left: subprocess.Popen[bytes] | None = None
 
     def stand_by(self) -> None:
-        """Where nobody else acts, leave a watcher that takes over as soon as this command ends, however it does. Raises Unavailable."""
-        from windlass.errors import Unavailable
-        from windlass.windows.power import watcher
+        """Where no service acts, leave a watcher that takes over as soon as this command ends, however it does. Raises Unavailable.
 
-        if self._left is None and self._controller.reconciler.take():
+        An earlier window's watcher is none for this one: it may be about to end.
+        """
+        from windlass.errors import Unavailable
+        from windlass.windows.power import reconcile, watcher
+
+        serves = not self._controller.reconciler.take() and (reconcile.holder(self._directory) or "").startswith("service")
+        if self._left is None and not serves:
             try:
                 self._left = watcher.leave(self._config, self._directory)
             except OSError as failure:
@@ -206,21 +210,29 @@ async def _done(place: Place, config: Path, act: Act, *, acts: bool) -> Done:
         controlling(known.policy, backend, place.directory, audit_dir=known.audit_dir) as controller,
     ):
         guard = Guard(config, place, controller)
-        async with _acting(controller) if acts else contextlib.nullcontext():
+        async with acting(controller) if acts else contextlib.nullcontext():
             try:
                 answer = await act(controller, guard)
+                await controller.reconciler.see_through()
+                live = await controller.ledger.live()
             except asyncio.CancelledError:
                 await _take_back(controller, actor())
                 raise
-            await controller.reconciler.see_through()
-            live = await controller.ledger.live()
             if not live:
                 guard.dismiss()
-        return Done(answer=answer, closer=None if not live else await guard.closer() if acts else _seen(place))
+        if not live or not acts:
+            return Done(answer=answer, closer=_seen(place) if live else None)
+        try:
+            return Done(answer=answer, closer=await guard.closer())
+        except asyncio.CancelledError:
+            async with acting(controller):
+                await _take_back(controller, actor())
+            raise
 
 
 @contextlib.asynccontextmanager
-async def _acting(controller: Controller) -> AsyncIterator[None]:
+async def acting(controller: Controller) -> AsyncIterator[None]:
+    """Act for the windows where nobody else does, until the block ends."""
     loop = asyncio.create_task(controller.reconciler.run())
     try:
         yield
@@ -237,12 +249,12 @@ def _seen(place: Place) -> str:
 
 
 async def _take_back(controller: Controller, actor: str) -> None:
-    """Close what this command was about to open: whoever is interrupted expects nothing to stay."""
+    """Close what this command opened, or was about to: whoever is interrupted expects nothing to stay."""
     from windlass.infra.completion import see_through
 
     async def closed() -> None:
         for window in await controller.ledger.live():
-            if window.actor == actor and window.state in {"asked", "opening"}:
+            if window.actor == actor:
                 await controller.close({"window_id": window.window_id}, actor=actor)
 
     await see_through(closed())
@@ -300,7 +312,9 @@ def _state(done: Done) -> None:
     for window in body["windows"]:
         until = f"closes by {window['deadline']} ({window['ttl_remaining_sec']} s)"
         _say(f"  {window['window_id']}  {window['state']}  {until}  {', '.join(window['services'])}")
-    for word, names in (("runs", body["active_services"]), ("drift", body["drift"])):
+    held = {name for window in body["windows"] if window["state"] in {"open", "degraded"} for name in window["services"]}
+    down = sorted(held.difference(body["active_services"])) if body["observed_at"] else []
+    for word, names in (("runs", body["active_services"]), ("down", down), ("drift", body["drift"])):
         if names:
             _say(f"  {word:<6} {', '.join(names)}")
     if body["core"]:
@@ -320,9 +334,11 @@ def _applied(done: Done) -> None:
 
 def _entries(done: Done) -> None:
     for entry in done.answer.body["entries"]:
-        times = f"{entry['times']} more" if "times" in entry else ""
-        told = times or entry.get("trouble") or entry.get("reason") or ", ".join(entry.get("services") or ()) or entry.get("service") or ""
-        _say(f"{entry['at']}  {entry['action']:<20} {entry['actor']:<24} {entry['window_id'] or '-':<40} {told}")
+        times, services = f"{entry['times']} more" if "times" in entry else "", entry.get("services")
+        of = ", ".join(map(str, services)) if isinstance(services, list) else entry.get("service")
+        told = times or entry.get("trouble") or entry.get("reason") or of
+        action, actor, about = (str(entry.get(name) or "-") for name in ("action", "actor", "window_id" if entry.get("window_id") else "intent_id"))
+        _say(f"{entry['at']}  {action:<20} {actor:<24} {about:<40} {told or ''}")
 
 
 def _say(line: str) -> None:

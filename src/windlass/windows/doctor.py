@@ -36,7 +36,7 @@ def findings(closure: Closure, seen: Observation, policy: Policy, file: str) -> 
     found = [*_names(closure, core, allowlist), *_outside(closure, core, allowlist)]
     for name in sorted(allowlist & set(closure.facts)):
         found += _service(closure.facts[name], policy.services[name], file)
-    found += _running(seen, core, allowlist)
+    found += _running(seen, policy)
     yield from sorted(found, key=lambda one: (one.severity != "must", one.service, one.problem))
 
 
@@ -79,14 +79,15 @@ def _service(facts: Facts, own: ServicePolicy, file: str) -> Iterator[Finding]:
         yield Finding(severity="must", service=name, problem="has neither image nor build", line=f"{file}: services.{name}.image: …")
 
 
-def _running(seen: Observation, core: frozenset[str], allowlist: frozenset[str]) -> Iterator[Finding]:
+def _running(seen: Observation, policy: Policy) -> Iterator[Finding]:
+    core, allowlist, compose = policy.core, frozenset(policy.services), f"docker compose --project-name {policy.project}"
     held = {name for lease in seen.leases for name in lease.services}
     for name, one in seen.services.items():
         if one.is_alive and name in allowlist - held:
-            line = f"docker compose stop {name}"
+            line = f"{compose} stop {name}"
             yield Finding(severity="should", service=name, problem="runs, but no window holds it: closing will leave it running", line=line)
         elif name in core and not one.is_alive:
-            yield Finding(severity="must", service=name, problem="is core, but does not run", line=f"docker compose up -d {name}")
+            yield Finding(severity="must", service=name, problem="is core, but does not run", line=f"{compose} up -d {name}")
         elif name in allowlist and one.restart_policy.outlives_engine and not one.is_alive:
             line = f"docker update --restart=no {one.id[:12]}"
             yield Finding(severity="must", service=name, problem="does not run, but its container comes back with the engine", line=line)

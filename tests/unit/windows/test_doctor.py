@@ -91,7 +91,7 @@ def test_what_runs_by_itself_is_told_and_what_a_window_holds_is_not():
 
 
 def test_a_core_that_does_not_run_is_told():
-    assert [(one[1], one[3]) for one in found(web(), running=())] == [("core", "docker compose up -d core")]
+    assert [(one[1], one[3]) for one in found(web(), running=())] == [("core", "docker compose --project-name p up -d core")]
 
 
 def test_a_container_that_would_come_back_with_the_engine_is_told():

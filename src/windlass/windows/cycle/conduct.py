@@ -40,6 +40,8 @@ class Means:
     tell: Tell
     sweep: Sweep | None = None
     host: Host = field(default_factory=Host)
+    before_claim: Callable[[], None] = lambda: None
+    """As of `Controller.open`."""
 
 
 async def run(cycle: Cycle, means: Means) -> None:
@@ -65,7 +67,7 @@ async def run(cycle: Cycle, means: Means) -> None:
 async def _open(cycle: Cycle, means: Means) -> bool:
     means.tell(f"open     {', '.join(cycle.asked.services)}")
     body = {"services": list(cycle.asked.services), "ttl_sec": cycle.asked.ttl_sec, "reason": _reason(cycle)}
-    answer = await means.controller.open(body, actor=means.actor)
+    answer = await means.controller.open(body, actor=means.actor, before=means.before_claim)
     cycle.opened = answer.body
     up = ", ".join(answer.body.get("services_started", ()))
     means.tell(f"         {answer.body.get('state', 'refused')}: {up or answer.body.get('message', '')}")
