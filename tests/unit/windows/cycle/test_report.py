@@ -7,6 +7,9 @@ from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from tests.integration.test_windows_page import CHROMIUM, FLAGS
 from tests.unit.windows.cycle.test_rules import look
 from windlass.windows.cycle import report
 from windlass.windows.cycle.cycle import Asked, Cycle
@@ -95,3 +98,24 @@ def test_a_long_cycle_is_short_to_read_and_whole_in_the_json():
     assert len(list(report.markdown(long))) < 80
     assert len(report.html(long)) < 200_000
     assert len(long.as_json()["metrics"]) == 1000
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium (apt-get install chromium)")
+@pytest.mark.parametrize(("width", "shows_headings"), [(390, False), (1200, True)])
+def test_a_browser_shows_the_report_whole_on_a_phone_and_on_a_desk(tmp_path: Path, width: int, shows_headings: bool):
+    from playwright.sync_api import sync_playwright
+
+    report.write(cycle(troubles=["x" * 300], sweep={"verdict": "PASS", "summary": "40/40 passed", "evidence": "sweep"}), tmp_path)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        page = browser.new_page(viewport={"width": width, "height": 800})
+        refused: list[str] = []
+        page.on("console", lambda message: refused.append(message.text))
+        page.goto((tmp_path / "report.html").as_uri())
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+        assert page.locator("polyline").count() == 5
+        assert all(box is not None and box["width"] > 100 for box in [one.bounding_box() for one in page.locator("svg").all()])
+        assert (page.locator("thead").evaluate("one => getComputedStyle(one).position") == "static") is shows_headings
+        assert page.evaluate("getComputedStyle(document.querySelector('.verdict')).borderTopWidth") == "2px", "the style is let in"
+        browser.close()
+    assert refused == []
