@@ -208,9 +208,13 @@ STATES: dict[str, tuple[Callable[[Path], object], int, str]] = {
     "a later version's ledger": (
         lambda state: of_another_version(state / "ledger.sqlite3"),
         2,
-        "ledger.sqlite3: has schema 7; this Windlass writes 1",
+        "ledger.sqlite3: was written by a newer Windlass (schema 7; this one knows 1)",
     ),
-    "no ledger": (lambda state: (state / "ledger.sqlite3").write_bytes(b"x" * 4096), 1, "ledger.sqlite3: file is not a database"),
+    "no ledger": (
+        lambda state: (state / "ledger.sqlite3").write_bytes(b"x" * 4096),
+        2,
+        "ledger.sqlite3: is damaged (file is not a database); move it away",
+    ),
     "a directory for a ledger": (lambda state: (state / "ledger.sqlite3").mkdir(), 1, "ledger.sqlite3: unable to open database file"),
     "a directory for a lock": (lambda state: (state / "loop.lock").mkdir(), 1, "loop.lock: Is a directory"),
     "a directory for an audit": (lambda state: (state / "audit.jsonl").mkdir(), 1, "audit.jsonl: Is a directory"),

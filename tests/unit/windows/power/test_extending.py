@@ -23,7 +23,7 @@ STEP = st.one_of(
 
 
 @settings(max_examples=60, deadline=None)
-@given(st.sampled_from(["ttl", "hold"]), st.sampled_from([1, 300, 600]), st.lists(STEP, max_size=14))
+@given(st.sampled_from(["ttl", "hold"]), st.sampled_from([30, 300, 600]), st.lists(STEP, max_size=14))
 @example("hold", 600, [("jump", -500), ("pass", 300), ("extend", 600)])
 def test_no_order_of_extensions_and_clock_jumps_makes_a_window_longer_than_its_maximum(mode: str, ttl_sec: int, steps: list[tuple[str, int]]) -> None:
     most_s = HOLD_S if mode == "hold" else MOST_S
