@@ -150,11 +150,11 @@ def test_a_sweep_whose_agents_fail_fails_the_cycle(place: Path, agents: World) -
 
 
 def test_a_window_whose_time_runs_out_ends_the_sweep_and_the_report_says_so(place: Path, agents: World) -> None:
-    process = sweeping(place, agents, "--ttl", "4", "--limit-memory", "1", "--wait", "0")
+    process = sweeping(place, agents, "--ttl", "6", "--limit-memory", "1", "--wait", "0")
     process.communicate(timeout=120)
     told, sweep = written(place), json.loads((place / "out/sweep/sweep.json").read_bytes())
     assert process.returncode == 1
-    assert told["failures"][0] == "the window ended while sweeping: its 4 s were over"
+    assert told["failures"][0] == "the window ended while sweeping: its 6 s were over"
     assert (told["state"], told["close_reason"], told["sweep"]["verdict"]) == ("closed", "ttl_expired", "INCOMPLETE")
     assert f"sweep: cut short after {told['sweep']['done']} of {AGENTS} task types" in told["failures"][1]
     assert (sweep["interrupted"], len(sweep["rows"])) == (True, told["sweep"]["done"])
@@ -302,7 +302,7 @@ def test_what_each_service_uses_is_measured_over_time(place: Path) -> None:
 
 def test_a_cycle_that_is_killed_takes_its_sweep_with_it_and_its_services_end_by_their_deadline(place: Path, agents: World) -> None:
     before = len(agents.town.heard)
-    process = sweeping(place, agents, "--ttl", "5", "--limit-memory", "1", "--wait", "0")
+    process = sweeping(place, agents, "--ttl", "10", "--limit-memory", "1", "--wait", "0")
     agents.wait_for_calls(before, 5)
     process.kill()
     process.communicate(timeout=60)

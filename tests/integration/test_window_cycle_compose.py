@@ -72,7 +72,7 @@ def test_a_service_that_the_engine_restarts_while_the_window_is_open_fails_the_c
 def test_a_core_service_that_goes_down_while_the_window_is_open_fails_the_cycle(engine: ScriptedEngine) -> None:
     config = configured(engine)
     core_up(engine)
-    process = cycling(config, engine.environment, "hermes")
+    process = cycling(config, engine.environment, "hermes", "--samples", "15")
     engine.script(redis={"runs_s": 0.0})
     code, told = ended(process, config)
     assert (code, told["state"]) == (1, "closed")
@@ -143,7 +143,7 @@ def test_a_cycle_on_a_real_engine_that_is_interrupted_leaves_only_the_core(shop:
 @pytest.mark.docker
 def test_a_service_that_is_restarted_by_hand_on_a_real_engine_fails_the_cycle(shop: tuple[Path, str]) -> None:
     config, project = shop
-    process = cycling(config, environment(), "web", "--samples", "30")
+    process = cycling(config, environment(), "web", "--samples", "50")
     (container,) = real.lines(
         "ps", "-q", "--filter", f"label=com.docker.compose.project={project}", "--filter", "label=com.docker.compose.service=web"
     )
