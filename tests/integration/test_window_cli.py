@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -15,6 +16,9 @@ from typing import Any
 import pytest
 from tests.integration.windows_services import until
 from tests.unit.cli.test_start import environment, windlass
+
+from windlass.windows.power import repeats
+from windlass.windows.power.log import Log
 
 SERVER = "import http.server, sys; http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.SimpleHTTPRequestHandler).serve_forever()"
 
@@ -145,3 +149,17 @@ def test_names_that_are_no_text_stop_nobody(tmp_path: Path) -> None:
     assert (opened.returncode, json.loads(opened.stdout)["code"]) == (1, "START_FAILED"), opened.stderr
     asked = told(place, "audit")["entries"][0]
     assert (asked["action"], asked["actor"].split()[1]) == ("open_requested", "\\udcff")
+
+
+def test_the_audit_is_shown_from_an_entry_on_and_a_count_says_how_many_more_there_were(place: Path) -> None:
+    async def flooded() -> None:
+        async with Log(place / ".windlass/windows/demo") as log:
+            for _ in range(repeats.OWN_AT_ONCE + 7):
+                await log.note_often("open_refused", source="stranger", actor="http 10.0.0.1", code="AUTH_REQUIRED")
+
+    asyncio.run(flooded())
+    (line,) = windlass("window", "audit", "--since", str(repeats.OWN_AT_ONCE - 1), place=place).stdout.splitlines()
+    assert line.split()[1:] == ["repeated", "windlass", "-", "7", "more"]
+    assert told(place, "audit", "--since", line.split()[0])["entries"] == []
+    refused = windlass("window", "audit", "--since", "yesterday", place=place)
+    assert (refused.returncode, "since: must be an RFC 3339 instant" in refused.stderr) == (2, True)
