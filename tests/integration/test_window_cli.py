@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import os
@@ -19,6 +20,8 @@ from tests.integration.windows_services import until
 from tests.unit.cli.test_start import environment, windlass
 
 from windlass.infra import chain
+from windlass.windows.power import repeats
+from windlass.windows.power.log import Log
 
 SERVER = "import http.server, sys; http.server.HTTPServer(('127.0.0.1', int(sys.argv[1])), http.server.SimpleHTTPRequestHandler).serve_forever()"
 
@@ -281,3 +284,17 @@ def test_an_audit_with_a_strangers_entries_is_shown_all_the_same(place: Path) ->
             log.append({"at": "2026-01-19T14:30:12.000Z", **fields})
     ended = windlass("window", "audit", place=place)
     assert (ended.returncode, len(ended.stdout.splitlines())) == (0, 3), ended.stderr
+
+
+def test_the_audit_is_shown_from_an_entry_on_and_a_count_says_how_many_more_there_were(place: Path) -> None:
+    async def flooded() -> None:
+        async with Log(place / ".windlass/windows/demo") as log:
+            for _ in range(repeats.OWN_AT_ONCE + 7):
+                await log.note_often("open_refused", source="stranger", actor="http 10.0.0.1", code="AUTH_REQUIRED")
+
+    asyncio.run(flooded())
+    (line,) = windlass("window", "audit", "--since", str(repeats.OWN_AT_ONCE - 1), place=place).stdout.splitlines()
+    assert line.split()[1:] == ["repeated", "windlass", "-", "7", "more"]
+    assert told(place, "audit", "--since", line.split()[0])["entries"] == []
+    refused = windlass("window", "audit", "--since", "yesterday", place=place)
+    assert (refused.returncode, "since: must be an RFC 3339 instant" in refused.stderr) == (2, True)
