@@ -14,6 +14,7 @@ from collections.abc import Callable
 
 import orjson
 
+import audit
 import dispatching
 import execution
 import gates
@@ -31,6 +32,7 @@ BENCHMARKS: dict[str, Callable[..., Result]] = {
     "prove": prove.run,
     "gates": gates.run,
     "windows": windows.run,
+    "audit": audit.run,
 }
 
 

@@ -238,4 +238,5 @@ async def test_what_a_running_service_costs_is_known(world):
     cost = await world.backend.cost(["web", "stubborn"])
     assert cost["web"].cpu_s is not None
     assert (cost["web"].peak_memory_bytes or 0) > 100_000
+    assert 100_000 < (cost["web"].memory_bytes or 0) <= cost["web"].peak_memory_bytes
     assert cost["stubborn"] == backend.Cost()

@@ -107,7 +107,8 @@ class Memory:
     async def preflight(self) -> None:
         self._answer()
 
-    async def closure(self, services: Sequence[str]) -> Closure:
+    async def closure(self, services: Sequence[str], *, digest: str = "") -> Closure:
+        del digest
         self._answer()
         reached: dict[str, str] = {}
         found = [name for name in services if name in NEEDS]

@@ -162,7 +162,8 @@ def _act(container: Container, act: str, query: dict[str, str], body: Any) -> An
 def _stats(container: Container) -> dict[str, Any]:
     running = container.status == "running"
     used = {"total_usage": round((time.time() - container.started) * 1e8)} if running else {"total_usage": 0}
-    return {"cpu_stats": {"cpu_usage": used}, "memory_stats": {"usage": 4_000_000, "max_usage": 5_000_000} if running else {}}
+    memory = {"usage": 4_000_000, "max_usage": 5_000_000, "stats": {"inactive_file": 1_000_000}}
+    return {"cpu_stats": {"cpu_usage": used}, "memory_stats": memory if running else {}}
 
 
 def _script(what: list[str], body: Any) -> Answer:

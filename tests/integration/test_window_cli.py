@@ -217,9 +217,13 @@ STATES: dict[str, tuple[Callable[[Path], object], int, str]] = {
     "a later version's ledger": (
         lambda state: of_another_version(state / "ledger.sqlite3"),
         2,
-        "ledger.sqlite3: has schema 7; this Windlass writes 1",
+        "ledger.sqlite3: was written by a newer Windlass (schema 7; this one knows 1)",
     ),
-    "no ledger": (lambda state: (state / "ledger.sqlite3").write_bytes(b"x" * 4096), 1, "ledger.sqlite3: file is not a database"),
+    "no ledger": (
+        lambda state: (state / "ledger.sqlite3").write_bytes(b"x" * 4096),
+        2,
+        "ledger.sqlite3: is damaged (file is not a database); move it away",
+    ),
     "a directory for a ledger": (lambda state: (state / "ledger.sqlite3").mkdir(), 1, "ledger.sqlite3: unable to open database file"),
     "a directory for a lock": (lambda state: (state / "loop.lock").mkdir(), 1, "loop.lock: Is a directory"),
     "a directory for an audit": (lambda state: (state / "audit.jsonl").mkdir(), 1, "audit.jsonl: Is a directory"),
@@ -264,6 +268,18 @@ def test_the_audit_is_verified_as_json_too(place: Path) -> None:
     path.write_bytes(path.read_bytes().replace(b"nope", b"web "))
     ended = windlass("window", "audit", "verify", "--json", place=place)
     assert (ended.returncode, len(json.loads(ended.stdout)["problems"])) == (1, 1)
+
+
+def test_names_that_are_no_text_stop_nobody(tmp_path: Path) -> None:
+    """Of users and directories: they are bytes, and the ledger, the audit and every answer have them as escapes."""
+    place = tmp_path / os.fsdecode(b"p\xff")
+    place.mkdir()
+    bad = ["[windows]", 'backend = "process"', 'project = "demo"', "[windows.services.web]", 'argv = ["no-such-program"]']
+    (place / "windlass.toml").write_text("\n".join([*bad, 'ready_url = "http://127.0.0.1:9/"', "start_timeout_sec = 1"]))
+    opened = windlass("window", "open", "web", "--ttl", "60", "--json", place=place, LOGNAME=os.fsdecode(b"\xff"))
+    assert (opened.returncode, json.loads(opened.stdout)["code"]) == (1, "START_FAILED"), opened.stderr
+    asked = told(place, "audit")["entries"][0]
+    assert (asked["action"], asked["actor"].split()[1]) == ("open_requested", "\\udcff")
 
 
 def test_an_audit_with_a_strangers_entries_is_shown_all_the_same(place: Path) -> None:

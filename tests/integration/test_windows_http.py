@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import time
@@ -16,7 +17,8 @@ from tests.engines.scripted import ScriptedEngine, scripted
 from tests.integration import windows_services
 from tests.integration.windows_services import Service, configured, core_up, service, touched, until
 
-from windlass.infra import chain
+from windlass.infra import chain, server
+from windlass.windows.web import routes
 
 ROUTES = [
     ("POST", "/madre/power/window/open"),
@@ -244,12 +246,18 @@ def test_an_orderly_end_closes_what_is_open_unless_told_to_leave_it(engine: Scri
     assert engine.running("vx") == {"madre", "redis", "switch"}
 
 
-def test_of_fifty_who_open_at_once_at_two_services_exactly_one_does(engine: ScriptedEngine) -> None:
+def test_of_fifty_who_open_at_once_at_two_services_and_by_commands_exactly_one_does(engine: ScriptedEngine) -> None:
     config = configured(engine)
     with service(engine, config) as one, service(engine, config) as other, ThreadPoolExecutor(50) as pool:
-        asked = [pool.submit((one, other)[number % 2].open, ("switch", "hermes")[number % 3 % 2], ttl_sec=30) for number in range(50)]
-        statuses = [answer.result(60)[0] for answer in asked]
-        assert sorted(statuses) == [200] + [409] * 49
+
+        def command() -> int:
+            argv = [sys.executable, "-m", "windlass", "window", "open", "hermes", "--ttl", "30", "--json"]
+            ran = subprocess.run(argv, cwd=config.parent, env=engine.environment, capture_output=True, check=False)
+            return {0: 200}.get(ran.returncode) or {"WINDOW_OPEN": 409}[json.loads(ran.stdout)["code"]]
+
+        asked = [pool.submit(command) for _ in range(4)]
+        asked += [pool.submit(lambda at, name: at.open(name, ttl_sec=30)[0], (one, other)[n % 2], ("switch", "hermes")[n % 3 % 2]) for n in range(46)]
+        assert sorted(answer.result(60) for answer in asked) == [200] + [409] * 49
         assert {one.state()["window_id"], other.state()["window_id"]} == {one.state()["window_id"]}
         assert other.close()[1]["state"] == "closed"
     assert engine.running("vx") == {"madre", "redis"}
@@ -302,3 +310,49 @@ def test_events_tell_the_state_and_count_down(served: Service) -> None:
         lines = [stream.readline().decode() for _ in range(10)]
     assert "event: state\n" in lines
     assert "event: countdown\n" in lines
+
+
+def test_a_stop_does_not_wait_for_those_who_listen(served: Service) -> None:
+    request = urllib.request.Request(served.url + "/madre/power/events", headers={"X-VX11-Token": windows_services.TOKEN})
+    with urllib.request.urlopen(request, timeout=20) as stream:
+        assert stream.readline().startswith(b"retry:")
+        begun = time.monotonic()
+        assert served.end() == 0
+        assert time.monotonic() - begun < server.GRACE_S, "the listener was waited for"
+        assert stream.read().endswith(b"\n\n"), "cut off within an event"
+
+
+def test_what_the_edge_refuses_is_stamped_and_audited_too(served: Service) -> None:
+    large = served.call("POST", "/madre/power/window/open", b" " * (routes.MAX_BODY + 1))
+    nowhere = served.call("GET", "/madre/power/nowhere")
+    wrong_method = served.call("PUT", "/madre/power/state")
+    assert [(status, body["code"]) for status, body in (large, nowhere, wrong_method)] == [
+        (413, "PAYLOAD_TOO_LARGE"),
+        (404, "ROUTE_NOT_FOUND"),
+        (405, "METHOD_NOT_ALLOWED"),
+    ]
+    entries = {entry["audit_id"]: entry for entry in served.call("GET", "/madre/power/audit")[1]["entries"]}
+    for _, body in (large, nowhere, wrong_method):
+        assert body["timestamp"].endswith("Z")
+        assert entries[body["audit_id"]]["code"] == body["code"]
+
+
+def test_an_unreadable_ledger_is_told_and_never_shown_as_no_windows(engine: ScriptedEngine, served: Service) -> None:
+    assert served.open("hermes", ttl_sec=60)[0] == 200
+    for ledger in engine.directory.rglob("*.sqlite*"):
+        ledger.write_bytes(b"no ledger" * 1000)
+    request = urllib.request.Request(served.url + "/metrics", headers={"X-VX11-Token": windows_services.TOKEN})
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        told = answer.read().decode()
+    assert "windlass_windows_readable 0" in told
+    assert "windlass_windows_open " not in told
+    status, health = served.call("GET", "/health", token=None)
+    assert (status, health["status"], health["windows"]) == (503, "down", None)
+
+
+def test_health_says_who_acts_for_the_windows(engine: ScriptedEngine, served: Service) -> None:
+    until(lambda: served.call("GET", "/health", token=None)[1]["holds_loop"], "the loop")
+    with service(engine, engine.directory / "windlass.toml") as second:
+        told = second.call("GET", "/health", token=None)[1]
+    assert (told["status"], told["holds_loop"]) == ("up", False)
+    assert str(served.process.pid) in told["loop_held_by"]

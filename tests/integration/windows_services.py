@@ -13,7 +13,7 @@ import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from tests.engines.scripted import ScriptedEngine
 
@@ -41,12 +41,19 @@ def configured(engine: ScriptedEngine, services: Mapping[str, Mapping[str, Any]]
     return place
 
 
+class Reached(Protocol):
+    """An engine that `docker` reaches with these variables."""
+
+    @property
+    def environment(self) -> dict[str, str]: ...
+
+
 class Service:
     """`windlass serve windows` as a process. Lives as long as its test."""
 
-    def __init__(self, engine: ScriptedEngine | Mapping[str, str], config: Path, **variables: str) -> None:
+    def __init__(self, engine: Reached | Mapping[str, str], config: Path, **variables: str) -> None:
         argv = [sys.executable, "-m", "windlass", "serve", "windows", "--config", str(config), "--port", "0"]
-        inherited = engine.environment if isinstance(engine, ScriptedEngine) else engine
+        inherited = engine if isinstance(engine, Mapping) else engine.environment
         environment = {**inherited, "WINDLASS_WINDOWS_TOKEN": TOKEN, **variables}
         self.process = subprocess.Popen(argv, cwd=config.parent, env=environment, stderr=subprocess.PIPE, text=True)
         assert self.process.stderr is not None
@@ -87,7 +94,7 @@ class Service:
 
 
 @contextmanager
-def service(engine: ScriptedEngine, config: Path, **variables: str) -> Iterator[Service]:
+def service(engine: Reached | Mapping[str, str], config: Path, **variables: str) -> Iterator[Service]:
     """The service, answering, ended with its test."""
     made = Service(engine, config, **variables)
     try:

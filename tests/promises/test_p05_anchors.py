@@ -195,7 +195,7 @@ def test_a_witness_that_nobody_knows_or_whose_line_was_changed_is_no_anchor(tmp_
     (unknown,) = anchors.find(record, witnesses=[log], keys=stranger)
     assert not unknown.holds(scan)
     assert [finding.reason for finding in anchors.check(scan, [unknown])] == [
-        "the anchor witness witness.jsonl line 1: is signed by no key that was given, or its signature does not hold"
+        "the anchor witness witness.jsonl line 1: is signed by no key of role witness that was given, or its signature does not hold"
     ]
     for offset in Random(SEED).sample(range(len(content) - 1), 60):
         changed = bytearray(content)

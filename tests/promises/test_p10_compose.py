@@ -10,6 +10,7 @@ import contextlib
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
 import time
@@ -196,7 +197,17 @@ def on_real(directory: Path, number: int, chance: Random, environment: dict[str,
         leases = ["volume", "ls", "-q", "--filter", f"label=dev.windlass.project={project}"]
         left = until_gone(lambda: [*real.running(project), *real.lines(*leases)], TTL_S + X_S + 5)
         ends = [_finished(one) for one in real.lines("ps", "-aq", "--no-trunc", "--filter", f"label=com.docker.compose.project={project}")]
-        return Outcome(project=project, how=how, last_step=step, overshoot_s=max(ends) - deadline if ends else None, left=tuple(left))
+        promised = _promised(file.parent / "states" / project / "ledger.sqlite3") or deadline
+        return Outcome(project=project, how=how, last_step=step, overshoot_s=max(ends) - promised if ends else None, left=tuple(left))
+
+
+def _promised(ledger: Path) -> float:
+    """The deadline of the last window, by the ledger; 0 where there was none. It counts from the claim, which comes after the request."""
+    if not ledger.exists():
+        return 0.0
+    with contextlib.closing(sqlite3.connect(ledger)) as connection:
+        rows = connection.execute("SELECT window FROM windows ORDER BY fencing DESC LIMIT 1").fetchall()
+    return json.loads(rows[0][0])["deadline_ms"] / 1000 if rows else 0.0
 
 
 def _finished(container: str) -> float:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import secrets
-import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +13,8 @@ from windlass.cli.paths import GivenPath
 
 if TYPE_CHECKING:
     from windlass.cli.windows import Place
-    from windlass.windows.cycle.cycle import Cycle, Sweep
+    from windlass.windows.cycle.conduct import Sweep
+    from windlass.windows.cycle.cycle import Cycle
 
 
 @click.command("cycle")
@@ -29,24 +27,24 @@ if TYPE_CHECKING:
 @click.option("--limit-psi", type=click.FloatRange(1, 100), default=60.0, show_default=True, help="Percent of time that something waits, likewise.")
 @click.option("--wait", "wait_s", type=click.FloatRange(0, 600), default=10.0, show_default=True, help="Seconds that a sweep waits for the host.")
 @click.option("--sweep", "fleet", type=GivenPath(dir_okay=False), help="Sweep this fleet while the window is open (see `windlass sweep`).")
+@click.option("--orchestrator-url", help="With --sweep: base URL of the orchestrator [ORCHESTRATOR_URL, http://127.0.0.1:3001].")
 @click.option("--out", type=GivenPath(), help="Directory of the report; below the state directory without it.")
 @window_power.CONFIG
 @window_power.AS_JSON
-def command(config: Path, out: Path | None, fleet: Path | None, as_json: bool, **typed: Any) -> int:
+def command(config: Path, out: Path | None, fleet: Path | None, orchestrator_url: str | None, as_json: bool, **typed: Any) -> int:
     """Open services, look at each, measure them and the host, sweep if asked, close, verify the core, and report.
 
-    It closes on error and on Ctrl-C too. Exit code 0 PASS, 1 FAIL, 2 not allowed, 130 interrupted. The report is test_results.json,
-    report.md and report.html.
+    It closes on error and on Ctrl-C too. While it sweeps, it does less at once when the host is over its limits, and more when it is not.
+    Exit code 0 PASS, 1 FAIL, 2 not allowed, 130 interrupted. The report is test_results.json, report.md and report.html.
     """
-    import orjson
-
-    from windlass.cli import loop, windows
-    from windlass.errors import GivenUp, Refused
+    from windlass.cli import cycle_sweep, windows
+    from windlass.errors import Refused
     from windlass.infra import instants
-    from windlass.windows.cycle import report
     from windlass.windows.cycle.cycle import Asked, Cycle
-    from windlass.windows.cycle.rules import Limits
+    from windlass.windows.cycle.rules import MOST_AT_ONCE, Limits
 
+    if orchestrator_url and fleet is None:
+        raise Refused("--orchestrator-url is for a sweep: add --sweep FLEET")
     place = windows.place(config)
     now = instants.now()
     cycle = Cycle(
@@ -62,32 +60,65 @@ def command(config: Path, out: Path | None, fleet: Path | None, as_json: bool, *
         ),
     )
     directory = out or place.directory / "cycles" / cycle.cycle_id
-    interrupted = False
-    try:
-        loop.run(_run(config, place, cycle, _sweep(fleet, directory) if fleet else None))
-    except KeyboardInterrupt:
-        interrupted = True
+    sweep = cycle_sweep.prepared(fleet, orchestrator_url, directory, MOST_AT_ONCE) if fleet else None
+    _conducted(cycle, config, place, sweep)
     cycle.finished_at = instants.stamp(instants.now())
-    if cycle.opened.get("code") not in {None, "START_FAILED", "CLOSED_MEANWHILE", "NOT_CONFIRMED"} and not interrupted:
-        unfit = cycle.opened["code"] not in {"UNAVAILABLE", "WINDOW_OPEN", "BUDGET"}
-        raise Refused(str(cycle.opened["message"])) if unfit else GivenUp(str(cycle.opened["message"]))
+    if not cycle.interrupted:
+        _raise_for_a_refusal(cycle)
+    return _reported(cycle, directory, as_json=as_json)
+
+
+def _conducted(cycle: Cycle, config: Path, place: Place, sweep: Sweep | None) -> None:
+    """Run it to its end; whatever ends it after something was opened is told in it."""
+    from windlass.cli import loop
+    from windlass.errors import WindlassError
+
+    try:
+        loop.run(_run(config, place, cycle, sweep))
+    except KeyboardInterrupt:
+        cycle.interrupted = True
+    except WindlassError as failure:
+        if not cycle.opened:
+            raise
+        cycle.troubles.append(str(failure))
+
+
+def _raise_for_a_refusal(cycle: Cycle) -> None:
+    """A cycle whose opening was refused opened nothing, and has nothing to report."""
+    from windlass.errors import GivenUp, Refused
+
+    if cycle.opened.get("code") in {None, "START_FAILED", "CLOSED_MEANWHILE", "NOT_CONFIRMED"}:
+        return
+    unfit = cycle.opened["code"] not in {"UNAVAILABLE", "WINDOW_OPEN", "BUDGET"}
+    raise Refused(str(cycle.opened["message"])) if unfit else GivenUp(str(cycle.opened["message"]))
+
+
+def _reported(cycle: Cycle, directory: Path, *, as_json: bool) -> int:
+    import orjson
+
+    from windlass.errors import GivenUp
+    from windlass.windows.cycle import report
+
     try:
         report.write(cycle, directory)
     except OSError as failure:
-        raise GivenUp(
-            f"the window is {(cycle.closed or {}).get('state')}, but the report in {directory} can't be written: {failure.strerror}"
-        ) from failure
-    if as_json:
-        click.echo(orjson.dumps(cycle.as_json(), option=orjson.OPT_INDENT_2))
-    else:
-        _show(cycle, directory)
-    if interrupted:
+        state = (cycle.closed or {}).get("state")
+        raise GivenUp(f"the window is {state}, but the report in {directory} can't be written: {failure.strerror}") from failure
+    try:
+        if as_json:
+            click.echo(orjson.dumps(cycle.as_json(), option=orjson.OPT_INDENT_2))
+        else:
+            _show(cycle, directory)
+    except OSError:
+        if not cycle.interrupted:
+            raise
+    if cycle.interrupted:  # also where the terminal went, and took the output with it
         raise KeyboardInterrupt
     return 0 if cycle.verdict == "PASS" else 1
 
 
 async def _run(config: Path, place: Place, cycle: Cycle, sweep: Sweep | None) -> None:
-    from windlass.windows.cycle import cycle as conductor
+    from windlass.windows.cycle import conduct
     from windlass.windows.power.controller import controlling
 
     known = place.configured
@@ -96,47 +127,13 @@ async def _run(config: Path, place: Place, cycle: Cycle, sweep: Sweep | None) ->
         controlling(known.policy, backend, place.directory, audit_dir=known.audit_dir) as controller,
     ):
         guard = window_power.Guard(config, place, controller)
+        means = conduct.Means(
+            controller=controller, backend=backend, actor=window_power.actor(), tell=_tell, sweep=sweep, before_claim=guard.stand_by
+        )
         async with window_power.acting(controller):
-            await conductor.run(controller, backend, cycle, sweep, _tell, actor=window_power.actor(), before=guard.stand_by)
+            await conduct.run(cycle, means)
             if not await controller.ledger.live():
                 guard.dismiss()
-
-
-def _sweep(fleet: Path, directory: Path) -> Sweep:
-    """A sweep of its own process, so that nothing of it outlives a cycle that is cut short."""
-
-    async def swept(at_once: int) -> Mapping[str, Any]:
-        import orjson
-
-        argv = [
-            sys.executable,
-            "-m",
-            "windlass",
-            "sweep",
-            "--fleet",
-            str(fleet),
-            "--concurrency",
-            str(at_once),
-            "--out",
-            str(directory / "sweep"),
-            "--json",
-        ]
-        process = await asyncio.create_subprocess_exec(*argv, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE)
-        try:
-            said, trouble = await process.communicate()
-        except BaseException:
-            process.kill()
-            await process.wait()
-            raise
-        try:
-            told = orjson.loads(said)
-        except orjson.JSONDecodeError:
-            last = trouble.decode("utf-8", "replace").strip().splitlines()
-            return {"verdict": "FAIL", "trouble": last[-1][:500] if last else f"exit code {process.returncode}"}
-        verdict = "PASS" if process.returncode == 0 else "FAIL"
-        return {"verdict": verdict, "summary": f"{told.get('summary', verdict)}", "evidence": "sweep", "at_once": at_once}
-
-    return swept
 
 
 def _tell(line: str) -> None:
@@ -154,5 +151,7 @@ def _show(cycle: Cycle, directory: Path) -> None:
 
     for failure in cycle.failures:
         click.echo(escapes.terminal(f"FAIL  {failure}", 500))
+    for warning in cycle.warnings:
+        click.echo(escapes.terminal(f"WARN  {warning}", 500))
     click.echo(f"report  {runs.near(directory / 'report.html')}")
     click.echo(f"{cycle.cycle_id} {cycle.verdict}")

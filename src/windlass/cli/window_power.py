@@ -92,7 +92,7 @@ def apply_core(config: Path, as_json: bool) -> int:
 
 
 @click.group(invoke_without_command=True)
-@click.option("--since", help="Only entries later than this instant, such as 2026-01-19T14:30:12Z.")
+@click.option("--since", help="Only entries later than this instant, such as 2026-01-19T14:30:12Z, or behind the one of this seq.")
 @CONFIG
 @AS_JSON
 @click.pass_context
@@ -101,7 +101,7 @@ def audit(context: click.Context, since: str | None, config: Path, as_json: bool
     context.obj = (config, as_json)
     if context.invoked_subcommand:
         return None
-    return _ended(config, lambda controller, _: controller.audit(since), _entries, as_json=as_json, acts=False)
+    return _ended(config, lambda controller, _: controller.audit(since, actor=actor()), _entries, as_json=as_json, acts=False)
 
 
 @audit.command("verify")
@@ -262,11 +262,13 @@ async def _take_back(controller: Controller, actor: str) -> None:
 
 def actor() -> str:
     """Who asks, as far as a command line shows it."""
+    from windlass.infra import texts
+
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
         user = str(os.getuid())
-    return f"cli {user} {os.getpid()}"
+    return f"cli {texts.writable(user)} {os.getpid()}"  # as the ledger has it
 
 
 def _opened(done: Done) -> None:
@@ -332,8 +334,9 @@ def _applied(done: Done) -> None:
 
 def _entries(done: Done) -> None:
     for entry in done.answer.body["entries"]:
-        services = entry.get("services")
-        told = entry.get("trouble") or entry.get("reason") or (", ".join(map(str, services)) if isinstance(services, list) else entry.get("service"))
+        times, services = f"{entry['times']} more" if "times" in entry else "", entry.get("services")
+        of = ", ".join(map(str, services)) if isinstance(services, list) else entry.get("service")
+        told = times or entry.get("trouble") or entry.get("reason") or of
         action, actor, about = (str(entry.get(name) or "-") for name in ("action", "actor", "window_id" if entry.get("window_id") else "intent_id"))
         _say(f"{entry['at']}  {action:<20} {actor:<24} {about:<40} {told or ''}")
 

@@ -39,7 +39,7 @@ def table(config: Path) -> dict[str, Any]:
         document = tomllib.loads(files.content(config, _LARGEST).decode())
     except OSError as failure:
         raise Refused(f"{config}: {failure.strerror}") from failure
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as failure:
+    except (ValueError, RecursionError) as failure:  # a number of thousands of digits, a list of thousands of levels
         raise Refused(f"{config}: is not TOML: {failure}") from failure
     found = document.get("windows")
     if not isinstance(found, dict):

@@ -217,7 +217,8 @@ async def _events(one: Hosted, asked: model.RunRequest) -> AsyncIterator[bytes]:
         )
         while True:
             try:
-                event = await asyncio.wait_for(happened.get(), HEARTBEAT_S)
+                async with asyncio.timeout(HEARTBEAT_S):
+                    event = await happened.get()
             except TimeoutError:
                 yield _event("status", {"request_id": asked.request_id, "state": "running"})
                 continue

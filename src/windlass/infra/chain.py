@@ -13,7 +13,7 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -31,6 +31,7 @@ _SEALED_END = re.compile(_HASH_KEY + rb'([0-9a-f]{64})"\}')
 _NO_NEWLINE = (b"", b"\0")
 """What may stand for the newline of the last line: nothing yet, or, after a power loss, a file that grew by a byte that never came."""
 _OWN_NAMES = frozenset(("seq", "prev", "hash"))
+_BLOCK = 64 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,6 +165,7 @@ class ChainedLog:
         self._size = 0
         self._head = GENESIS
         self._seq = 0
+        self._last: Mapping[str, Any] | None = None
         fsync_directory(path.parent)
 
     def __enter__(self) -> Self:
@@ -194,21 +196,35 @@ class ChainedLog:
         """Append several entries under one lock and one write; returns their hashes. A power loss meanwhile may look like damage."""
         return self._append(batch, sync=sync, newline_last=False)
 
+    def append_after(self, make: Callable[[Mapping[str, Any] | None], Mapping[str, Any]]) -> Mapping[str, Any]:
+        """Append, as `append` does, the entry that `make` makes of the fields of the last one (None for the first), and return its fields.
+
+        No other writer comes between: what an entry says of the one before it holds.
+        """
+        made: list[Mapping[str, Any]] = []
+
+        def batch() -> Iterator[Mapping[str, Any]]:  # drawn from when the last entry is known
+            made.append(make(self._last))
+            yield from made
+
+        self._append(batch(), sync=True, newline_last=True)
+        return made[0]
+
     def _append(self, batch: Iterable[Mapping[str, Any]], *, sync: bool, newline_last: bool) -> list[str]:
         fcntl.flock(self._descriptor, fcntl.LOCK_EX)
         try:
             self._catch_up()
             lines: list[bytes] = []
             hashes: list[str] = []
-            seq, head = self._seq, self._head
+            seq, head, last = self._seq, self._head, self._last
             for fields in batch:
                 line, head = seal(seq, head, fields)
-                seq += 1
+                seq, last = seq + 1, fields
                 lines.append(line)
                 hashes.append(head)
             content = b"".join(lines)
             self._write(content, sync=sync, newline_last=newline_last)
-            self._seq, self._head, self._size = seq, head, self._size + len(content)
+            self._seq, self._head, self._last, self._size = seq, head, last, self._size + len(content)
         finally:
             fcntl.flock(self._descriptor, fcntl.LOCK_UN)
         return hashes
@@ -261,7 +277,7 @@ class ChainedLog:
             return
         if size < self._size:
             raise OSError(f"{self.path}: the log is shorter than what was written to it; nothing is appended to a cut chain")
-        content = self.read(self._size)
+        start, content = self._last_lines(size)
         whole = content[: content.rfind(b"\n") + 1]
         tail = content[len(whole) :]
         sealed = _sealed_length(tail)
@@ -272,14 +288,24 @@ class ChainedLog:
         if last and entry is None:
             raise OSError(f"{self.path}: the last entry is damaged ({reason}); nothing is appended to a broken chain")
         if sealed:
-            os.ftruncate(self._descriptor, self._size + len(whole) + sealed)
-            self._write_newline(self._size + len(whole) + sealed)
+            os.ftruncate(self._descriptor, start + len(whole) + sealed)
+            self._write_newline(start + len(whole) + sealed)
             whole += last
         elif tail:
-            os.ftruncate(self._descriptor, self._size + len(whole))
+            os.ftruncate(self._descriptor, start + len(whole))
         if entry is not None:
-            self._seq, self._head = entry.seq + 1, entry.hash
-        self._size += len(whole)
+            self._seq, self._head, self._last = entry.seq + 1, entry.hash, entry.fields
+        self._size = start + len(whole)
+
+    def _last_lines(self, size: int) -> tuple[int, bytes]:
+        """The end of what other writers left, from somewhere before its last whole line, and where that begins; a long log is not read for it."""
+        length = _BLOCK
+        while True:
+            start = max(self._size, size - length)
+            content = os.pread(self._descriptor, size - start, start)
+            if start == self._size or content.count(b"\n") > 1:
+                return start, content
+            length *= 4
 
     def _write_newline(self, size: int) -> None:
         try:

@@ -36,4 +36,7 @@ def parse(text: str) -> datetime:
     instant = datetime.fromisoformat(text)
     if instant.tzinfo is None:
         raise ValueError(f"{text!r} has no offset")
-    return instant.astimezone(UTC)
+    try:
+        return instant.astimezone(UTC)
+    except OverflowError as failure:  # the first and last hours of the calendar, seen from another zone
+        raise ValueError(f"{text!r} is outside the calendar") from failure

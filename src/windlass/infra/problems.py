@@ -9,7 +9,7 @@ import asyncio
 import re
 import time
 import uuid
-from collections.abc import Iterable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 
 import orjson
@@ -32,6 +32,9 @@ _SCOPE_KEY = "windlass.correlation_id"
 _CORE = frozenset(model.ErrorBody.model_fields)
 _SMALL = 64 * 1024
 _LINGER_S = 1.0
+_TOLD_S = 1.0
+Told = Callable[[MutableMapping[str, Any], "Problem"], Awaitable[Mapping[str, Any]]]
+"""What a service adds to the body of an error that the edge answers, given the request's scope; its audit hears of it so."""
 
 log = structlog.get_logger()
 
@@ -94,15 +97,15 @@ def header_safe(value: bytes) -> bool:
     return _CORRELATION_ID.fullmatch(value) is not None
 
 
-def install(app: FastAPI, *, max_body: int = MAX_BODY) -> None:
-    """Put the edge around `app`, and let the framework's own refusals pass to it."""
+def install(app: FastAPI, *, max_body: int = MAX_BODY, told: Told | None = None) -> None:
+    """Put the edge around `app`, and let the framework's own refusals pass to it; `told` hears of each and adds to its body."""
 
     async def hand_over(_request: Request, failure: Exception) -> Response:
         raise translated(failure) from failure
 
     app.add_exception_handler(HTTPException, hand_over)
     app.add_exception_handler(RequestValidationError, hand_over)
-    app.add_middleware(Edge, max_body=max_body)
+    app.add_middleware(Edge, max_body=max_body, told=told)
 
 
 def translated(failure: Exception) -> Problem:
@@ -141,16 +144,17 @@ def _field_errors(failure: RequestValidationError) -> dict[str, list[str]]:
 class Edge:
     """The layer around all routes: ids, times, size cap, and an answer for every exception. Lives as long as the app; keeps nothing of a request."""
 
-    def __init__(self, app: ASGIApp, *, max_body: int = MAX_BODY) -> None:
+    def __init__(self, app: ASGIApp, *, max_body: int = MAX_BODY, told: Told | None = None) -> None:
         self._app = app
         self._max_body = max_body
+        self._told = told
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass one request through and answer what it raises."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        exchange = _Exchange(scope, receive, send, self._max_body)
+        exchange = _Exchange(scope, receive, send, self._max_body, self._told)
         try:
             await self._app(scope, exchange.receive, exchange.send)
         except ClientDisconnect:
@@ -180,15 +184,18 @@ class _Exchange:
         "_max_body",
         "_read",
         "_receive",
+        "_scope",
         "_send",
         "_stamp",
+        "_told",
         "_waits",
         "correlation_id",
         "started",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, max_body: int) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, max_body: int, told: Told | None) -> None:
         self._begun = time.perf_counter()
+        self._scope, self._told = scope, told
         self._receive, self._send, self._max_body = receive, send, max_body
         self._chunked = self._waits = self._complete = self.started = False
         self._read = self._declared = 0
@@ -229,13 +236,23 @@ class _Exchange:
         """Answer with an error body; a connection on which much of a body is still to come is closed after it."""
         unread = not self._complete and (self._chunked or self._declared > _SMALL)
         headers = (*problem.headers, (b"connection", b"close")) if unread else problem.headers
-        content = Json(orjson.dumps(problem.body(self.correlation_id)), problem.status, headers)
+        content = Json(orjson.dumps({**problem.body(self.correlation_id), **await self._added(problem)}), problem.status, headers)
         await self.send({"type": "http.response.start", "status": content.status_code, "headers": content.raw_headers})
         await self.send({"type": "http.response.body", "body": content.body, "more_body": unread})
         if unread:
             if self._read or not self._waits:
                 await self._linger()
             await self.send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _added(self, problem: Problem) -> Mapping[str, Any]:
+        """What the service adds; an answer does not wait for it for long, and is not lost with it."""
+        if self._told is None:
+            return {}
+        try:
+            async with asyncio.timeout(_TOLD_S):
+                return await self._told(self._scope, problem)
+        except (TimeoutError, WindlassError):
+            return {}
 
     async def _linger(self) -> None:
         """Throw away a little of what still comes: closing on unread bytes resets the connection, and the caller would never see the answer."""

@@ -22,6 +22,8 @@ from windlass.infra.connection import Connection
 GRACE_S = 3
 """Seconds that running requests get after SIGTERM; with closing what was opened, the process is gone within 5."""
 
+_SCOPE_KEY = "windlass.stopping"
+
 log = structlog.get_logger()
 
 
@@ -42,6 +44,12 @@ def serve(
     listener = inherited(fd) if fd is not None else bound(host, port)
     with contextlib.closing(listener), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_until_signalled(app, listener, log_level, ready))
+
+
+def stopping(scope: Scope) -> asyncio.Event:
+    """Set as soon as the server of this request stops: an answer without an end of its own (a stream of events) then ends, and costs no grace."""
+    found: asyncio.Event = scope.get(_SCOPE_KEY) or asyncio.Event()
+    return found
 
 
 def stop_this_process() -> None:
@@ -141,6 +149,7 @@ class _Server(uvicorn.Server):
 
     def __init__(self, app: ASGIApp, log_level: str) -> None:
         self.up = asyncio.Event()
+        self._stopping = asyncio.Event()
         self._failures: list[Exception] = []
         super().__init__(
             uvicorn.Config(
@@ -171,6 +180,10 @@ class _Server(uvicorn.Server):
             raise Unavailable("the service did not start") from exited
         self.up.set()
 
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        self._stopping.set()
+        await super().shutdown(sockets)
+
     def raise_failure(self) -> None:
         """Raise what the app's start or end raised; a WindlassError as it is."""
         for failure in self._failures:
@@ -192,6 +205,7 @@ class _Server(uvicorn.Server):
                 raise
 
         async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+            scope[_SCOPE_KEY] = self._stopping
             await (lifespan if scope["type"] == "lifespan" else app)(scope, receive, send)
 
         return watched

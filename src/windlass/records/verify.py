@@ -310,7 +310,8 @@ def _check_anchors(found: _Found, record: Path, scan: chain.Scan, keys: Keys | N
         return
     from windlass.records.attest import anchors  # noqa: PLC0415  # as above
 
-    known = anchors.find(record, witnesses=witnesses, keys={key.key_id: key.public_key for key in keys.keys} if keys else None)
+    may_witness = {key.key_id: key.public_key for key in keys.keys if anchors.ROLE in key.roles} if keys else None
+    known = anchors.find(record, witnesses=witnesses, keys=may_witness)
     found.problems.extend(anchors.check(scan, known))
     found.warnings.extend(anchors.doubts(record, known))
     found.anchored_by.extend(anchors.holding(scan, known))

@@ -13,6 +13,7 @@ import orjson
 from windlass import model
 from windlass.errors import Refused, Unavailable, UnusableRecord
 from windlass.infra import http
+from windlass.infra.limit import Limit
 from windlass.infra.redaction import Redactor
 from windlass.sweep import calling, readings, rows
 from windlass.sweep.calling import Caller, Calling
@@ -54,6 +55,8 @@ class Access:
     timeout_s: float
     called_from: str = "here"
     """Where the calls are made, as the evidence says it."""
+    limit: Limit | None = None
+    """Requests in flight where that changes while the sweep runs; `concurrency` is then the most cells that are under way."""
 
     def __post_init__(self) -> None:
         try:
@@ -96,7 +99,7 @@ class Sweeper:
         self._on_moment = on_moment
         self._redactor = Redactor(access.secrets)
         self._began = time.perf_counter()
-        self._in_flight = asyncio.Semaphore(access.concurrency)
+        self._in_flight = access.limit or Limit(access.concurrency)
         self._active = asyncio.Semaphore(access.concurrency)
 
     async def run(self, finished: Mapping[str, dict[str, Any]]) -> None:

@@ -11,14 +11,12 @@ from pathlib import Path
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 import windlass
 from windlass.infra import bearer, problems, server
-from windlass.windows.power.asked import Refusal
 from windlass.windows.power.configured import Configured
 from windlass.windows.power.controller import controlling
 from windlass.windows.web import routes
@@ -59,12 +57,11 @@ def create(
         ):
             loop = asyncio.create_task(controller.reconciler.run())
             loop.add_done_callback(lambda task: None if task.cancelled() else on_death())
-            stopping = asyncio.Event()
             try:
                 yield {
                     "open": Open(
                         controller=controller,
-                        stream=Stream(controller, stopping),
+                        stream=Stream(controller, time.monotonic),
                         sessions=Sessions(usable, time.monotonic),
                         loop=loop,
                         preflight=backend.preflight,
@@ -72,7 +69,6 @@ def create(
                     )
                 }
             finally:
-                stopping.set()
                 if configured.policy.on_shutdown == "close" and not loop.done() and controller.reconciler.holds:
                     await controller.close_all("shutdown")
                 loop.cancel()
@@ -87,8 +83,7 @@ def create(
         openapi_url=None,
         redirect_slashes=False,
     )
-    problems.install(app, max_body=routes.MAX_BODY)
-    app.add_exception_handler(HTTPException, _framework_refusal)
+    problems.install(app, max_body=routes.MAX_BODY, told=routes.told)
     api, page = Routes(usable), Page(secure=secure_cookie)
     for path, method, endpoint in (
         ("/madre/power/window/open", "POST", api.open),
@@ -113,12 +108,3 @@ def create(
     ):
         app.router.add_api_route(path, endpoint, methods=[method], response_model=None, route_class_override=_Direct)
     return app
-
-
-async def _framework_refusal(request: Request, failure: Exception) -> Response:
-    """What the framework refuses is answered and audited like everything else."""
-    problem = problems.translated(failure)
-    response = await routes.refuse(request, "route", Refusal(problem.status, problem.code, problem.message))
-    for name, value in problem.headers:
-        response.headers[name.decode()] = value.decode()
-    return response

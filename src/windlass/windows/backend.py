@@ -275,8 +275,11 @@ class Backend(Protocol):
     async def preflight(self) -> None:
         """Return when the backend can work; raises Unavailable that says what is missing, or Refused for a configuration that can't be used."""
 
-    async def closure(self, services: Sequence[str]) -> Closure:
-        """What these services need, as the configuration is now; starts nothing. Raises Refused for a configuration that can't be read."""
+    async def closure(self, services: Sequence[str], *, digest: str = "") -> Closure:
+        """What these services need, as the configuration is now; starts nothing. Raises Refused for a configuration that can't be read.
+
+        With `digest`, a configuration that was read before and is that one will do.
+        """
 
     async def observe(self) -> Observation:
         """Every service of the project and every lease, now."""

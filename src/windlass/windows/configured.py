@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from windlass import model
 from windlass.errors import Refused
 from windlass.windows.compose.compose import Place
 
 _PROJECT = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
+_SHOWN = 80
 _SERVICE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,127}")
 
 
@@ -40,18 +42,34 @@ def stack(table: Mapping[str, Any], source: str, root: Path) -> Stack:
     if not isinstance(given, str) or not given or "\0" in given:
         raise Refused(f"{source}: windows.directory: needs the path of a directory")
     directory = root / given
-    if not directory.is_dir():
-        raise Refused(f"{source}: windows.directory: {given} is not a directory")
+    if not is_directory(directory):
+        raise Refused(f"{source}: windows.directory: {model.clip(given, _SHOWN)} is not a directory")
     files = _strings(table, "files", source, ("compose.yaml",))
     for number, name in enumerate(files):
-        if not name or "\0" in name or name == "-" or not (directory / name).is_file():
-            raise Refused(f"{source}: windows.files[{number}]: {name!r} is not a file in {given}")
+        if not name or "\0" in name or name == "-" or not is_file(directory / name):
+            raise Refused(f"{source}: windows.files[{number}]: {model.clip(repr(name), _SHOWN)} is not a file in {model.clip(given, _SHOWN)}")
     allowed = dict.fromkeys([*_strings(table, "allowlist", source, ()), *_service_tables(table, source)])
     core = _strings(table, "core", source, ())
     for field, names in (("core", core), ("allowlist", tuple(allowed))):
         for name in names:
             service_name(name, f"{source}: windows.{field}")
     return Stack(project=project, files=tuple(str(directory / name) for name in files), directory=directory, core=core, allowlist=tuple(allowed))
+
+
+def is_directory(path: Path) -> bool:
+    """Whether there is such a directory; a name that no file system takes is none."""
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def is_file(path: Path) -> bool:
+    """Whether there is such a file; a name that no file system takes is none."""
+    try:
+        return path.is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def project_name(table: Mapping[str, Any], where: str) -> str:
@@ -65,7 +83,7 @@ def project_name(table: Mapping[str, Any], where: str) -> str:
 def service_name(name: str, where: str) -> str:
     """The name itself; raises Refused for what can't name a service."""
     if not _SERVICE.fullmatch(name):
-        raise Refused(f"{where}: {name!r} can't name a service")
+        raise Refused(f"{where}: {model.clip(repr(name), _SHOWN)} can't name a service")
     return name
 
 

@@ -199,7 +199,8 @@ async def gone(process: Process, timeout_s: float | None) -> bool:
             async with asyncio.timeout(timeout_s):
                 while processes.is_running(process):
                     with contextlib.suppress(TimeoutError):
-                        await asyncio.wait_for(ended.wait(), None if sys.platform == "linux" else 0.02)
+                        async with asyncio.timeout(None if sys.platform == "linux" else 0.02):
+                            await ended.wait()
         except TimeoutError:
             return not processes.is_running(process)
     return True

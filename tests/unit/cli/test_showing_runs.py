@@ -105,8 +105,18 @@ def test_a_bundle_is_written_whole_with_its_signed_statement(directory: Path, tm
     assert not list(tmp_path.glob(".run*"))
 
 
-def entry(key: signing.Signer) -> dict[str, object]:
-    return {"key_id": key.key_id, "public_key": ed25519.ssh_line(key.public_key), "who": "CI", "roles": ["witness"]}
+def entry(key: signing.Signer, role: str = "witness") -> dict[str, object]:
+    return {"key_id": key.key_id, "public_key": ed25519.ssh_line(key.public_key), "who": "CI", "roles": [role]}
+
+
+@pytest.mark.parametrize(("role", "verdict"), [("witness", "intact"), ("producer", "damaged")])
+def test_a_line_of_a_witness_counts_when_its_key_is_a_witnesss(directory: Path, tmp_path: Path, key: signing.Signer, role: str, verdict: str):
+    log, known = tmp_path / "witness.jsonl", tmp_path / "keys.json"
+    assert called(anchor.command, directory, "--witness", key.source, "--to", log).exception is None
+    known.write_text(json.dumps({"schema_version": 1, "keys": [entry(key, role)]}))
+    found = verify(directory, keys=known, witnesses=[log])
+    assert found.verdict == verdict
+    assert ["no key of role witness" in finding.reason for finding in found.problems] == [True] * (verdict == "damaged")
 
 
 def test_a_report_is_lines_json_and_a_page(directory: Path, tmp_path: Path):

@@ -211,3 +211,48 @@ def test_writers_in_four_processes_lose_nothing(log_path: Path):
     assert (found.breaks, found.torn) == ((), 0)
     for who in range(4):
         assert [entry.fields["n"] for entry in found.entries if entry.fields["who"] == str(who)] == list(range(50))
+
+
+_BLOCK = 64 * 1024
+
+
+@pytest.mark.parametrize("torn", [b"", b"x", b"x" * _BLOCK, b"x" * (5 * _BLOCK)], ids=len)
+@pytest.mark.parametrize("length", [0, _BLOCK - 200, _BLOCK, 7 * _BLOCK], ids=str)
+def test_a_writer_goes_on_behind_a_last_entry_and_a_torn_tail_of_any_length(log_path: Path, length: int, torn: bytes):
+    with ChainedLog(log_path) as log:
+        for n in range(3):
+            log.append({"n": n, "long": "x" * length})
+    with log_path.open("ab") as other:
+        other.write(torn)
+    with ChainedLog(log_path) as log:
+        log.append_after(lambda last: {"n": 3, "before": last})
+    found = scan(log_path.read_bytes())
+    assert ([entry.fields["n"] for entry in found.entries], found.breaks, found.torn) == ([0, 1, 2, 3], (), 0)
+    assert found.entries[-1].fields["before"] == {"n": 2, "long": "x" * length}
+
+
+def test_an_entry_may_be_made_of_the_one_before_it_whoever_wrote_that(log_path: Path):
+    def counted(last):
+        return {"n": 1 if last is None else last["n"] + 1}
+
+    with ChainedLog(log_path) as one, ChainedLog(log_path) as other:
+        made = [(one, other)[n % 3 == 0].append_after(counted) for n in range(9)]
+        one.append_all([{"n": 100}, {"n": 200}])
+        made.append(other.append_after(counted))
+    assert [fields["n"] for fields in made] == [*range(1, 10), 201]
+
+
+def test_an_entry_that_can_not_be_made_leaves_the_log_as_it_was_and_free(log_path: Path):
+    def bug(_last):
+        raise KeyError("n")
+
+    with ChainedLog(log_path) as log, ChainedLog(log_path) as other:
+        log.append({"n": 1})
+        with pytest.raises(KeyError):
+            log.append_after(bug)
+        with pytest.raises(TypeError):
+            log.append({"n": object()})
+        other.append({"n": 2})
+        log.append({"n": 3})
+    found = scan(log_path.read_bytes())
+    assert ([entry.fields["n"] for entry in found.entries], found.breaks) == ([1, 2, 3], ())

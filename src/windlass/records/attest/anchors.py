@@ -24,6 +24,7 @@ from windlass.records.report import Finding
 
 SCHEMA_VERSION = 1
 PURPOSE = "windlass.journal.witness"
+ROLE = "witness"
 PAYLOAD_TYPE = "application/vnd.windlass.journal-witness+json"
 FILE = "anchor.json"
 MAX_WITNESS = 64 * 1024 * 1024
@@ -196,7 +197,7 @@ def _signed(line: bytes, run_id: str | None, keys: Mapping[str, bytes], where: s
     if named != run_id:
         return None
     if not dsse.signers(envelope, PAYLOAD_TYPE, keys):
-        raise Refused("is signed by no key that was given, or its signature does not hold")
+        raise Refused(f"is signed by no key of role {ROLE} that was given, or its signature does not hold")
     return _read(fields, named, "witness", where, named=named)
 
 

@@ -74,7 +74,8 @@ class Docker:
         except OSError as failure:
             raise Unavailable(f"docker: can't be run: {failure.strerror}") from failure
         try:
-            out, err = await asyncio.wait_for(process.communicate(), PATIENCE_S)
+            async with asyncio.timeout(PATIENCE_S):
+                out, err = await process.communicate()
         except TimeoutError:
             raise Unavailable(f"docker does not answer within {PATIENCE_S:g} s: {shlex.join(argv[:4])}") from None
         finally:

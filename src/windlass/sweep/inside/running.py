@@ -132,7 +132,8 @@ class _Remote:
         self._tasks.append(asyncio.create_task(self._listen_to_complaints()))
         try:
             await self._send(source())
-            await asyncio.wait_for(self._hello(word), _HELLO_S)
+            async with asyncio.timeout(_HELLO_S):
+                await self._hello(word)
         except TimeoutError:
             raise Unavailable(f"the caller in {self._start.where} did not start within {_HELLO_S:g} s{self._complaint()}") from None
         self._tasks += [asyncio.create_task(self._guarded(self._listen())), asyncio.create_task(self._guarded(self._beat()))]
@@ -149,7 +150,8 @@ class _Remote:
             process.stdin.close()
             reading = asyncio.create_task(_drained(process.stdout))  # an answer that is still on its way must not keep the command from ending
             try:
-                await asyncio.wait_for(process.wait(), _ENDING_S)
+                async with asyncio.timeout(_ENDING_S):
+                    await process.wait()
             except TimeoutError:
                 with contextlib.suppress(ProcessLookupError):
                     process.kill()
@@ -169,11 +171,13 @@ class _Remote:
         if token is not None:
             variable = self._variable.get(token)
             asked |= {"variable": variable} if variable else {"bearer": token}  # the wrong token of the door is no secret
-        self._waiting[number] = answer = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[http.Answer] = asyncio.get_running_loop().create_future()
+        self._waiting[number] = answer
         self._caps[number] = cap
         try:
             await self._send(orjson.dumps(asked) + b"\n")
-            return await asyncio.wait_for(answer, timeout_s + self._start.grace_s)
+            async with asyncio.timeout(timeout_s + self._start.grace_s):
+                return await answer
         except TimeoutError:
             self._give_up(f"it left a call unanswered {self._start.grace_s:g} s beyond its time")
             raise Unavailable(str(self._gone)) from None
@@ -230,7 +234,8 @@ class _Remote:
                 waiting.set_result(answer)
         await asyncio.wait({self._tasks[0]}, timeout=_ENDING_S)
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._process.wait(), _ENDING_S)
+            async with asyncio.timeout(_ENDING_S):
+                await self._process.wait()
         code = self._process.returncode
         raise Unavailable(f"its command ended{'' if code is None else f' with {code}'}{self._complaint()}")
 

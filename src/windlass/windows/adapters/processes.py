@@ -74,7 +74,7 @@ class Processes:
         except OSError as failure:
             raise Unavailable(f"{failure.filename}: {failure.strerror}") from failure
 
-    async def closure(self, services: Sequence[str]) -> Closure:
+    async def closure(self, services: Sequence[str], *, digest: str = "") -> Closure:  # noqa: ARG002  # the table is there; nothing is read
         """See the protocol. Local processes need nobody, and have no powers but those of their user."""
         known = tuple(sorted({name for name in services if name in self._services}))
         facts = {name: Facts(service=name, needs={}, has_healthcheck=True) for name in self._services}
@@ -234,7 +234,9 @@ class Processes:
             return Cost()
         groups = processes.groups_below(seen.kept.keeper.pid, rows := processes.table())
         pids = [row.process.pid for row in rows if row.group in groups and not row.ended]
-        return Cost(cpu_s=round(sum(map(_cpu_s, pids)), 3), peak_memory_bytes=sum(map(_peak, pids)) or None)
+        spent = [seconds for pid in pids if (seconds := _cpu_s(pid)) is not None]
+        peak, resident = (sum(_memory(pid, field) for pid in pids) or None for field in ("VmHWM", "VmRSS"))
+        return Cost(cpu_s=round(sum(spent), 3) if spent else None, peak_memory_bytes=peak, memory_bytes=resident)
 
 
 async def _set_deadline(state_dir: Path, running: Kept, deadline: orders.Deadline) -> None:
@@ -300,17 +302,19 @@ def _tail(service: Service, characters: int) -> str:
     return rules.tail(text, service.env, characters, cut=size > _TAIL_BYTES)
 
 
-def _cpu_s(pid: int) -> float:
+def _cpu_s(pid: int) -> float | None:
+    """What the process has used, with its children that ended: else a service would seem to give time back when one of them ends."""
     try:
         after_name = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
     except OSError:
-        return 0.0
-    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
+        return None
+    return sum(map(int, after_name[11:15])) / os.sysconf("SC_CLK_TCK")
 
 
-def _peak(pid: int) -> int:
+def _memory(pid: int, field: str) -> int:
+    """Bytes of a field of `/proc/PID/status`; 0 where it is not told."""
     try:
         status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return 0
-    return next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith("VmHWM:")), 0)
+    return next((int(line.split()[1]) * 1024 for line in status.splitlines() if line.startswith(f"{field}:")), 0)

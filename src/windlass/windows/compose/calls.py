@@ -207,7 +207,9 @@ def cost(client: APIClient, *, container: str) -> Cost:
         raise
     used = ((stats.get("cpu_stats") or {}).get("cpu_usage") or {}).get("total_usage")
     memory = stats.get("memory_stats") or {}
-    return Cost(cpu_s=None if not used else round(used / 1e9, 3), peak_memory_bytes=memory.get("max_usage"), memory_bytes=memory.get("usage"))
+    details = memory.get("stats") or {}
+    in_use = _in_use(memory.get("usage"), details.get("inactive_file", details.get("total_inactive_file")))
+    return Cost(cpu_s=None if not used else round(used / 1e9, 3), peak_memory_bytes=memory.get("max_usage"), memory_bytes=in_use)
 
 
 def _kernels_word(container: str) -> Cost | None:
@@ -219,11 +221,25 @@ def _kernels_word(container: str) -> Cost | None:
         with contextlib.suppress(OSError, ValueError, StopIteration):
             if (place := _GROUPS / group).is_dir():
                 used = next(int(line.split()[1]) / 1e6 for line in (place / "cpu.stat").read_text().splitlines() if line.startswith("usage_usec"))
-                return Cost(cpu_s=round(used, 3), peak_memory_bytes=_number(place / "memory.peak"), memory_bytes=_number(place / "memory.current"))
+                now = _in_use(_number(place / "memory.current"), _named(place / "memory.stat", "inactive_file"))
+                return Cost(cpu_s=round(used, 3), peak_memory_bytes=_number(place / "memory.peak"), memory_bytes=now)
             used = int((_GROUPS / "cpuacct" / group / "cpuacct.usage").read_text()) / 1e9
             place = _GROUPS / "memory" / group
             peak, now = _number(place / "memory.max_usage_in_bytes"), _number(place / "memory.usage_in_bytes")
+            now = _in_use(now, _named(place / "memory.stat", "total_inactive_file"))
             return Cost(cpu_s=round(used, 3), peak_memory_bytes=peak, memory_bytes=now)
+    return None
+
+
+def _in_use(usage: int | None, inactive_file: int | None) -> int | None:
+    """What `docker stats` shows: without the files that the kernel drops when somebody needs the memory."""
+    return None if usage is None else max(0, usage - (inactive_file or 0))
+
+
+def _named(place: Path, name: str) -> int | None:
+    """The number of a line `name number`."""
+    with contextlib.suppress(OSError, ValueError):
+        return next((int(line.split()[1]) for line in place.read_text(encoding="ascii").splitlines() if line.startswith(f"{name} ")), None)
     return None
 
 

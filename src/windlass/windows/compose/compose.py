@@ -64,6 +64,7 @@ class Compose:
         self._engine: Engine | None = None
         self._project: Project | None = None
         self._finding = asyncio.Lock()
+        self._is_new_enough = False
 
     async def __aenter__(self) -> Self:
         return self
@@ -74,21 +75,29 @@ class Compose:
 
     async def preflight(self) -> None:
         """See the protocol. What is missing is said one by one: the program, its Compose, the engine, the files."""
+        await self._check_version()
+        engine = await self._to_engine()
+        await engine.version()
+        await self._resolve()
+
+    async def _check_version(self) -> None:
         ran = await self._run((self._place.docker, "compose", "version", "--short"), CONFIG_S)
         if ran.returncode == command.NOT_FOUND:
-            raise Unavailable(f'{self._place.docker}: no such program; install the Docker CLI, or set [windows] backend = "process"')
+            raise self._no_docker()
         if ran.returncode:
             raise Unavailable(f"docker compose: does not answer; Compose v2 is needed ({_last_line(ran.stderr)})")
         if _version(version := ran.stdout.decode("utf-8", "replace").strip()) < LEAST_COMPOSE:
             least = ".".join(map(str, LEAST_COMPOSE))
             raise Unavailable(f"docker compose: {version[:80]} is too old, {least} or later is needed")
-        engine = await self._to_engine()
-        await engine.version()
-        await self._resolve()
+        self._is_new_enough = True
 
-    async def closure(self, services: Sequence[str]) -> Closure:
+    def _no_docker(self) -> Unavailable:
+        return Unavailable(f'{self._place.docker}: no such program; install the Docker CLI, or set [windows] backend = "process"')
+
+    async def closure(self, services: Sequence[str], *, digest: str = "") -> Closure:
         """See the protocol."""
-        return config.closure(await self._resolve(), services)
+        known = self._project if self._project is not None and digest and self._project.digest == digest else None
+        return config.closure(known or await self._resolve(), services)
 
     async def observe(self) -> Observation:
         """See the protocol. Three round trips to the engine, however many services there are."""
@@ -190,9 +199,11 @@ class Compose:
 
     async def _resolve(self) -> Project:
         """The configuration as it is now; raises Refused with Compose's own words where it is none."""
+        if not self._is_new_enough:
+            await self._check_version()
         ran = await self._run(self._compose("config", "--format", "json"), CONFIG_S)
         if ran.returncode == command.NOT_FOUND:
-            raise Unavailable(f'{self._place.docker}: no such program; install the Docker CLI, or set [windows] backend = "process"')
+            raise self._no_docker()
         if ran.returncode == command.TIMED_OUT:
             raise Unavailable(f"docker compose config: no end within {CONFIG_S:g} s")
         if ran.returncode:

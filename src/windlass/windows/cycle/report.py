@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from windlass.infra import escapes, files, pages
-from windlass.windows.cycle import rules
+from windlass.infra import escapes, files, instants, pages
+from windlass.windows.cycle import charts
+from windlass.windows.cycle.charts import Chart
 from windlass.windows.cycle.cycle import Cycle
 
-_WIDTH, _HEIGHT = 320.0, 60.0
 _PACKAGE = "windlass.windows.cycle"
+_PSI = {"cpu": "PSI CPU", "memory": "PSI memory", "io": "PSI disk"}
+_MOST_ROWS = 40
+"""Measurements in the Markdown; the JSON has all."""
 
 
 def write(cycle: Cycle, directory: Path) -> None:
@@ -29,19 +33,22 @@ def markdown(cycle: Cycle) -> Iterator[str]:
     facts = cycle.as_json()
     yield f"# Cycle {cycle.cycle_id}: {cycle.verdict}"
     yield ""
-    yield f"{cycle.started_at} to {cycle.finished_at}; window {_word(facts['window_id'])}, {cycle.asked.ttl_sec} s at most."
-    for failure in cycle.failures:
-        yield from ("", *(f"    {line}" for line in _lines(failure)))
-    yield from ("", "| service | state | health | up |", "|---|---|---|---|")
-    for one in facts["results"]:
-        yield f"| {_word(one['service'])} | {one['state']} | {one['health']} | {'yes' if one['up'] else 'no'} |"
-    yield from ("", "| CPU % | memory % | PSI % | at once |", "|---|---|---|---|")
-    for sample, throttled in zip(cycle.samples, cycle.throttle, strict=False):
-        psi = ", ".join(f"{name} {value:g}" for name, value in sample.psi.items()) or "not told"
-        yield f"| {_number(sample.cpu)} | {_number(sample.memory)} | {psi} | {throttled['at_once']} |"
+    why = f" ({facts['close_reason']})" if facts["close_reason"] else ""
+    window = f"window {_word(facts['window_id'])}, {cycle.asked.ttl_sec} s at most, {facts['state'] or 'not opened'}{why}"
+    yield f"{cycle.started_at} to {cycle.finished_at}; {window}."
+    for word, found in (("Failures", cycle.failures), ("Warnings", cycle.warnings)):
+        if found:
+            yield from ("", f"{word}:", "", *(f"    {line}" for one in found for line in _lines(one)))
+    yield from ("", "| service | state | health | up | restarts | CPU s | most CPU % | most memory MiB |", "|---|---|---|---|---|---|---|---|")
+    for row in _services(cycle):
+        numbers = (row["cpu_sec"], row["cpu_percent"], row["memory_mib"])
+        yield f"| {_word(row['name'])} | {row['state']} | {row['health']} | {row['up']} | {row['restarts']} | {' | '.join(map(_number, numbers))} |"
+    yield from _measurements(cycle)
+    if cycle.sweep is not None:
+        yield from ("", "Sweep:", "", *(f"    {line}" for line in _lines(str(cycle.sweep.get("summary")))))
     yield ""
     core = ", ".join(f"{_word(name)} {state}" for name, state in cycle.core.items())
-    yield f"Core: {core or 'none'}; changed: {', '.join(map(_word, facts['core_changed'])) or 'nothing'}."
+    yield f"Core: {core or 'none is configured'}; changed: {', '.join(map(_word, facts['core_changed'])) or 'nothing'}."
     for one in facts["results"]:
         if not one["up"]:
             yield from ("", f"Last lines of {_word(one['service'])}:", "", *(f"    {line}" for line in _lines(one["log_tail"] or one["stderr"])))
@@ -49,29 +56,81 @@ def markdown(cycle: Cycle) -> Iterator[str]:
 
 def html(cycle: Cycle) -> str:
     """The report as a page that stands by itself: no script, nothing loaded."""
-    facts = cycle.as_json()
-    charts = [("CPU", "%", [one.cpu for one in cycle.samples], 100.0), ("Memory", "%", [one.memory for one in cycle.samples], 100.0)]
-    charts += [(f"PSI {name}", "%", [one.psi.get(name) for one in cycle.samples], 100.0) for name in ("cpu", "memory", "io") if _has(cycle, name)]
-    for name in facts["services_started"]:
-        values = [_mib(one.services.get(name, {}).get("memory_bytes")) for one in cycle.samples]
-        charts.append((f"Memory of {name}", "MiB", values, max([1.0, *(value for value in values if value is not None)]) * 1.2))
-    drawn = [
-        {
+    span_s = max((sample.at_s for sample in cycle.samples), default=0.0)
+    return pages.render(
+        _PACKAGE,
+        "cycle.html.j2",
+        ("cycle.css",),
+        cycle=cycle.as_json(),
+        verdict=cycle.verdict,
+        lasted=_lasted(cycle),
+        services=list(_services(cycle)),
+        host_charts=list(_host_charts(cycle, span_s)),
+        service_charts=[(name, list(_service_charts(cycle, name, span_s))) for name in cycle.opened.get("services_started", ())],
+        span=f"{span_s:.0f} s" if span_s >= 10 else f"{span_s:.1f} s",
+        swept=charts.stretch([one["at_s"] for one in cycle.throttle if one["while"] == "sweeping"], span_s),
+        width=charts.WIDTH,
+        height=charts.HEIGHT,
+    )
+
+
+def _services(cycle: Cycle) -> Iterator[dict[str, Any]]:
+    """A row per service: how it was found at the opening, and the most that it used."""
+    cost: Mapping[str, Mapping[str, Any]] = (cycle.closed or {}).get("cost", {})
+    for one in cycle.opened.get("results", ()):
+        name = one["service"]
+        seen = [sample.services[name] for sample in cycle.looks if name in sample.services]
+        peaks = [cost.get(name, {}).get("peak_memory_bytes"), *(look["memory_bytes"] for look in seen)]
+        yield {
             "name": name,
-            "unit": unit,
-            "line": rules.points(values, _WIDTH, _HEIGHT, most),
-            "last": next((v for v in reversed(values) if v is not None), None),
+            "state": one["state"],
+            "health": one["health"],
+            "up": "yes" if one["up"] else "no",
+            "restarts": cycle.restarts(name),
+            "cpu_sec": _most([cost.get(name, {}).get("cpu_sec"), *(look["cpu_sec"] for look in seen)]),
+            "cpu_percent": _most([look["cpu_percent"] for look in seen]),
+            "memory_mib": _mib(_most(peaks)),
         }
-        for name, unit, values, most in charts
-    ]
-    return pages.render(_PACKAGE, "cycle.html.j2", ("cycle.css",), cycle=facts, verdict=cycle.verdict, charts=drawn, width=_WIDTH, height=_HEIGHT)
 
 
-def _has(cycle: Cycle, name: str) -> bool:
-    return any(name in one.psi for one in cycle.samples)
+def _measurements(cycle: Cycle) -> Iterator[str]:
+    step = max(1, math.ceil(len(cycle.samples) / _MOST_ROWS))
+    yield from ("", f"{len(cycle.samples)} measurements, one of {step} shown:") if step > 1 else ()
+    yield from ("", "| at s | CPU % | memory % | PSI % | while | at once |", "|---|---|---|---|---|---|")
+    for sample, throttled in list(zip(cycle.samples, cycle.throttle, strict=True))[::step]:
+        psi = ", ".join(f"{name} {value:.0f}" for name, value in sample.psi.items()) or "not told"
+        loads = f"{sample.at_s:.1f} | {_number(sample.cpu)} | {_number(sample.memory)} | {psi}"
+        yield f"| {loads} | {throttled['while']} | {throttled['at_once']} |"
 
 
-def _mib(size: Any) -> float | None:
+def _host_charts(cycle: Cycle, span_s: float) -> Iterator[Chart]:
+    limits, samples = cycle.asked.limits, cycle.samples
+    yield charts.chart("CPU", "%", [(one.at_s, one.cpu) for one in samples], span_s, top=100.0, limit=limits.cpu)
+    yield charts.chart("Memory", "%", [(one.at_s, one.memory) for one in samples], span_s, top=100.0, limit=limits.memory)
+    for name, shown in _PSI.items():
+        if any(name in one.psi for one in samples):
+            yield charts.chart(shown, "%", [(one.at_s, one.psi.get(name)) for one in samples], span_s, top=100.0, limit=limits.psi)
+    if cycle.sweep is not None:
+        yield charts.chart("Calls at once", "", [(one["at_s"], one["at_once"]) for one in cycle.throttle], span_s)
+
+
+def _service_charts(cycle: Cycle, name: str, span_s: float) -> Iterator[Chart]:
+    looks = [(one.at_s, one.services.get(name, {})) for one in cycle.looks]
+    yield charts.chart("CPU", "% of one", [(at_s, look.get("cpu_percent")) for at_s, look in looks], span_s, top=10.0)
+    yield charts.chart("Memory", "MiB", [(at_s, _mib(look.get("memory_bytes"))) for at_s, look in looks], span_s)
+
+
+def _lasted(cycle: Cycle) -> str:
+    if not cycle.finished_at:
+        return ""
+    return f"{(instants.parse(cycle.finished_at) - instants.parse(cycle.started_at)).total_seconds():.1f} s"
+
+
+def _most(values: Sequence[float | None]) -> float | None:
+    return max((value for value in values if value is not None), default=None)
+
+
+def _mib(size: float | None) -> float | None:
     return None if size is None else round(size / 1_048_576, 1)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any, Literal
 
 MOST_AT_ONCE = 16
@@ -23,7 +24,8 @@ class Limits:
 class Sample:
     """One measurement. None is what the system does not say, which is not zero. Lives as long as its cycle.
 
-    `services`: name → `state`, `health`, `restarts`, `cpu_sec` so far, `memory_bytes`.
+    `services`: name → `state`, `health`, `restarts`, `started_at`, `cpu_sec` so far, `cpu_percent` of one CPU since the last look,
+    `memory_bytes`. `trouble`: why the services could not be seen.
     """
 
     at_s: float
@@ -31,6 +33,7 @@ class Sample:
     memory: float | None
     psi: Mapping[str, float] = field(default_factory=dict)
     services: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    trouble: str = ""
 
 
 def over(sample: Sample, limits: Limits) -> tuple[str, ...]:
@@ -49,33 +52,74 @@ def at_once(before: int, sample: Sample, limits: Limits) -> int:
     return max(1, before // 2) if over(sample, limits) else min(MOST_AT_ONCE, before + 1)
 
 
+def cpu_percent(before_s: float | None, now_s: float | None, passed_s: float) -> float | None:
+    """Percent of one CPU between two looks; None where it is not told, or was counted from zero again."""
+    if before_s is None or now_s is None or passed_s <= 0 or now_s < before_s:
+        return None
+    return round(100 * (now_s - before_s) / passed_s, 1)
+
+
+def restarts(name: str, samples: Sequence[Sample]) -> int:
+    """How often a service was started anew between the first look and the last: by the engine, which counts, or by somebody's hand."""
+    looks = [sample.services[name] for sample in samples if name in sample.services]
+    seen = [(int(one["restarts"]), str(one["started_at"])) for one in looks if one["started_at"]]
+    return sum(max(after[0] - before[0], int(after[1] != before[1])) for before, after in pairwise(seen))
+
+
 def failures(
-    opened: Mapping[str, Any], samples: Sequence[Sample], closed: Mapping[str, Any] | None, sweep: Mapping[str, Any] | None, trouble: str
+    opened: Mapping[str, Any],
+    samples: Sequence[Sample],
+    closed: Mapping[str, Any] | None,
+    core: Mapping[str, str],
+    sweep: Mapping[str, Any] | None,
 ) -> tuple[str, ...]:
-    """Everything that keeps a cycle from passing, one line each."""
-    found = [trouble] if trouble else []
+    """What keeps a cycle from passing of what was observed, one line each. `samples` begin with the look right after opening."""
+    found = []
     if opened.get("status") != "ok":
         not_up = [str(one["service"]) for one in opened.get("results", ()) if not one.get("up")]
-        found.append(f"not up: {', '.join(not_up)}" if not_up else f"not opened: {opened.get('message', opened.get('state'))}")
+        found.append(f"not up: {', '.join(not_up)}" if not_up else f"not opened: {opened.get('message', 'it was never answered')}")
     for name in opened.get("services_started", ()):
-        states = {str(sample.services[name]["state"]) for sample in samples if name in sample.services}
-        ill = {str(sample.services[name]["health"]) for sample in samples if name in sample.services} & {"unhealthy"}
-        if states - {"running"} or ill:
-            found.append(f"{name} did not stay well: {', '.join(sorted((states - {'running'}) | ill))}")
+        found += _of_service(name, samples)
+    if samples and not any(sample.services for sample in samples):
+        found.append(f"no service could be looked at: {samples[-1].trouble}")
     if sweep is not None and sweep.get("verdict") != "PASS":
-        found.append(f"sweep: {sweep.get('summary') or sweep.get('trouble')}")
-    if closed is None:
-        found.append("the window was not confirmed closed")
-    else:
-        if closed.get("state") != "closed":
-            found.append(f"the window is {closed.get('state')}: {closed.get('trouble', '')}")
-        if closed.get("core_changed"):
-            found.append(f"the core changed: {', '.join(closed['core_changed'])}")
+        found.append(f"sweep: {sweep.get('summary')}")
+    return (*found, *_of_close(closed, core))
+
+
+def warnings(samples: Sequence[Sample], throttle: Sequence[Mapping[str, Any]], drift: Sequence[str]) -> tuple[str, ...]:
+    """What a reader should know of a cycle, though it may pass."""
+    found = []
+    if held := [one for one in throttle if one["because"]]:
+        least = min(one["at_once"] for one in held)
+        found.append(
+            f"the host was over its limits in {len(held)} of {len(throttle)} measurements ({held[0]['because'][0]}): down to {least} at once"
+        )
+    unseen = [sample for sample in samples if sample.trouble]
+    if unseen:
+        found.append(f"the services could not be looked at in {len(unseen)} of {len(samples)} measurements: {unseen[-1].trouble}")
+    if drift:
+        found.append(f"runs after it, and no window holds it: {', '.join(drift)}")
     return tuple(found)
 
 
-def points(values: Sequence[float | None], width: float, height: float, most: float) -> str:
-    """A line of a chart: its corners as SVG has them. What was not measured is left out."""
-    step = width / max(1, len(values) - 1)
-    known = [(at * step, height - min(value, most) / most * height) for at, value in enumerate(values) if value is not None]
-    return " ".join(f"{x:.1f},{y:.1f}" for x, y in known)
+def _of_service(name: str, samples: Sequence[Sample]) -> list[str]:
+    seen = [sample.services[name] for sample in samples if name in sample.services]
+    ill = {str(one["state"]) for one in seen} - {"running"} | {str(one["health"]) for one in seen} & {"unhealthy"}
+    found = [f"{name} did not stay well: {', '.join(sorted(ill))}"] if ill else []
+    if times := restarts(name, samples):
+        found.append(f"{name} restarted while the window was open: {times} {'time' if times == 1 else 'times'}")
+    return found
+
+
+def _of_close(closed: Mapping[str, Any] | None, core: Mapping[str, str]) -> list[str]:
+    found = []
+    if closed is None:
+        found.append("the window was not confirmed closed")
+    elif closed.get("state") != "closed":
+        found.append(f"the window is {closed.get('state')}: {closed.get('trouble', '')}")
+    if closed and closed.get("core_changed"):
+        found.append(f"the core changed: {', '.join(closed['core_changed'])}")
+    if down := [f"{name} {state}" for name, state in core.items() if state != "running"]:
+        found.append(f"the core is not up: {', '.join(down)}")
+    return found

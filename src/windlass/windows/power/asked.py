@@ -16,7 +16,10 @@ OnPartial = Literal["degraded", "rollback"]
 
 MAX_SERVICES = 200
 MAX_REASON = 500
+_LONGEST = 10**9
+"""Seconds that no window has, by far; where its services are not known yet, they say what is too much."""
 _SHOWN = 80
+_LARGEST_SHOWN = 10**_SHOWN
 
 
 class Refusal(Refused):
@@ -68,7 +71,7 @@ def to_extend(body: Any) -> tuple[str, int]:
     for name in ("window_id", "ttl_sec"):
         if name not in fields:
             raise Refusal(422, "INVALID_BODY", "is required", field=name)
-    return _window_id(fields), _ttl(fields, 10**9, 0)
+    return _window_id(fields), _ttl(fields, _LONGEST, 0)
 
 
 def _object(body: Any, known: Collection[str]) -> Mapping[str, Any]:
@@ -76,7 +79,7 @@ def _object(body: Any, known: Collection[str]) -> Mapping[str, Any]:
         raise Refusal(422, "INVALID_BODY", "must be a JSON object", field="body")
     for name in body:
         if name not in known:
-            near = difflib.get_close_matches(str(name), known, 1, 0.5)
+            near = difflib.get_close_matches(str(name)[:_SHOWN], known, 1, 0.5)
             meant = f"; did you mean {near[0]}?" if near else f"; known are {', '.join(known)}"
             raise Refusal(
                 422,
@@ -112,8 +115,7 @@ def _ttl(fields: Mapping[str, Any], most: int, default: int) -> int:
     if isinstance(given, float) and given.is_integer() and math.isfinite(given):
         given = int(given)  # JSON has one kind of number, and some callers write 60.0
     if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= most:
-        bound = f"1 to {most}" if most < 10**9 else "1 upwards"
-        raise Refusal(422, "BAD_TTL", f"must be a whole number of seconds, {bound}, not {_short(given)}", field="ttl_sec")
+        raise Refusal(422, "BAD_TTL", f"must be a whole number of seconds, 1 to {most}, not {_short(given)}", field="ttl_sec")
     return given
 
 
@@ -149,5 +151,10 @@ def _window_id(fields: Mapping[str, Any]) -> str:
 
 
 def _short(value: Any) -> str:
-    shown = repr(value) if isinstance(value, str | int | float | bool | type(None)) and len(str(value)) < 10**4 else f"this {type(value).__name__}"
+    if isinstance(value, str):
+        shown = repr(value[:_SHOWN])
+    elif isinstance(value, float | bool | None) or (isinstance(value, int) and abs(value) < _LARGEST_SHOWN):
+        shown = repr(value)
+    else:
+        return f"this {type(value).__name__}"
     return shown if len(shown) <= _SHOWN else f"{shown[: _SHOWN - 1]}…"

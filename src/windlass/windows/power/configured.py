@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import AsyncIterator, Collection, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from windlass import model
 from windlass.errors import Refused
 from windlass.windows import rules
 from windlass.windows.adapters.processes import Processes
 from windlass.windows.backend import Backend
 from windlass.windows.compose.compose import Compose
-from windlass.windows.configured import Stack, project_name, service_name, stack
+from windlass.windows.configured import Stack, is_directory, project_name, service_name, stack
 from windlass.windows.power import policy as policies
 from windlass.windows.power.policy import Policy, ServicePolicy
 from windlass.windows.rules import Service
 
 DAY_SEC = 86_400
+_SHOWN = 80
+_LONGEST_NAME = 255
+"""Bytes of a file's name."""
 _BOUNDS = ("max_ttl_sec", "start_timeout_sec", "stop_grace_sec", "daily_budget_sec")
 _OF_COMPOSE = ("restart_policy", "privileged_ok")
 _OF_PROCESS = ("argv", "ready_url", "env", "directory", "log_file")
@@ -90,11 +93,12 @@ def configured(table: Mapping[str, Any], source: str, root: Path) -> Configured:
         namespaces_enabled=_feature(table, "namespaces", where),
         intents_enabled=_feature(table, "intents", where),
     )
-    services = tuple(_process(name, own[name], f"{where}.services.{name}", root) for name in allowed) if compose is None else ()
+    services = _processes(own, table, where, root) if compose is None else {}
     audit = table.get("audit_dir")
     if audit is not None and (not isinstance(audit, str) or not audit or "\0" in audit):
         raise Refused(f"{where}.audit_dir: needs the path of a directory")
-    return Configured(policy=policy, stack=compose, processes=services, audit_dir=root / audit if audit else None)
+    used = tuple(services[name] for name in allowed if name in services)
+    return Configured(policy=policy, stack=compose, processes=used, audit_dir=root / audit if audit else None)
 
 
 def _process_names(table: Mapping[str, Any], own: Mapping[str, Any], where: str) -> tuple[str, tuple[str, ...], tuple[str, ...]]:
@@ -111,7 +115,18 @@ def _process_names(table: Mapping[str, Any], own: Mapping[str, Any], where: str)
     return project_name(table, where), (), tuple(dict.fromkeys(listed))
 
 
-def _process(name: str, own: Mapping[str, Any], where: str, root: Path) -> Service:
+def _processes(own: Mapping[str, Mapping[str, Any]], table: Mapping[str, Any], where: str, root: Path) -> Mapping[str, Service]:
+    """Every local process that has a table, those too that the allowlist leaves out: what is wrong there is meant for some day."""
+    found: dict[str, Service] = {}
+    for name, fields in own.items():
+        place = f"{where}.services.{name}"
+        if twin := next((other for other in found if other.lower() == name.lower()), None):
+            raise Refused(f"{place}: {twin} is the same name; capitals tell no files apart everywhere")
+        found[name] = _process(name, fields, _bounds(fields, table, place, where, "process"), place, root)
+    return found
+
+
+def _process(name: str, own: Mapping[str, Any], bounds: ServicePolicy, where: str, root: Path) -> Service:
     argv, env = own.get("argv"), own.get("env", {})
     if not isinstance(argv, list) or not argv or not all(isinstance(word, str) for word in argv):
         raise Refused(f"{where}.argv: needs the program and its arguments, as a list of strings")
@@ -121,8 +136,11 @@ def _process(name: str, own: Mapping[str, Any], where: str, root: Path) -> Servi
         if not isinstance(own.get(field, ""), str):
             raise Refused(f"{where}.{field}: needs a string")
     directory = root / own.get("directory", ".")
-    if not directory.is_dir():
-        raise Refused(f"{where}.directory: {own.get('directory')} is not a directory")
+    if not is_directory(directory):
+        raise Refused(f"{where}.directory: {_shown(own.get('directory'))} is not a directory")
+    log_file = root / own.get("log_file", f".windlass/windows/{name}.log")
+    if "\0" in str(log_file) or len(log_file.name.encode()) > _LONGEST_NAME or is_directory(log_file):
+        raise Refused(f"{where}.log_file: needs the path of a file, not {_shown(own.get('log_file'))}")
     try:
         return Service(
             name=name,
@@ -130,9 +148,9 @@ def _process(name: str, own: Mapping[str, Any], where: str, root: Path) -> Servi
             env=dict(env),
             directory=directory,
             ready_url=own.get("ready_url", ""),
-            log_file=root / own.get("log_file", f".windlass/windows/{name}.log"),
-            stop_grace_s=own.get("stop_grace_sec", policies.STOP_GRACE_SEC),
-            start_timeout_s=own.get("start_timeout_sec", policies.START_TIMEOUT_SEC),
+            log_file=log_file,
+            stop_grace_s=bounds.stop_grace_sec,
+            start_timeout_s=bounds.start_timeout_sec,
         )
     except Refused as refusal:
         raise Refused(f"{where}.{refusal}") from refusal
@@ -180,29 +198,33 @@ def _known(table: Mapping[str, Any], known: Collection[str], where: str) -> None
 def _word(table: Mapping[str, Any], field: str, allowed: tuple[str, ...], default: str, where: str) -> str:
     given = table.get(field, default)
     if given not in allowed:
-        raise Refused(f"{where}.{field}: must be {' or '.join(allowed)}, not {given!r}")
+        raise Refused(f"{where}.{field}: must be {' or '.join(allowed)}, not {_shown(given)}")
     return str(given)
 
 
 def _whole(table: Mapping[str, Any], field: str, default: int, most: int, where: str) -> int:
     given = table.get(field, default)
     if isinstance(given, bool) or not isinstance(given, int) or not 1 <= given <= most:
-        raise Refused(f"{where}.{field}: must be a whole number of seconds from 1 to {most}, not {given!r}")
+        raise Refused(f"{where}.{field}: must be a whole number of seconds from 1 to {most}, not {_shown(given)}")
     return given
 
 
 def _seconds(table: Mapping[str, Any], field: str, default: float, least: float, most: float, where: str) -> float:
     given = table.get(field, default)
-    if isinstance(given, bool) or not isinstance(given, int | float) or not math.isfinite(given) or not least <= given <= most:
-        raise Refused(f"{where}.{field}: must be a number of seconds from {least:g} to {most:g}, not {given!r}")
+    if isinstance(given, bool) or not isinstance(given, int | float) or not least <= given <= most:
+        raise Refused(f"{where}.{field}: must be a number of seconds from {least:g} to {most:g}, not {_shown(given)}")
     return float(given)
 
 
 def _flag(table: Mapping[str, Any], field: str, where: str) -> bool:
     given = table.get(field, False)
     if not isinstance(given, bool):
-        raise Refused(f"{where}.{field}: must be true or false, not {given!r}")
+        raise Refused(f"{where}.{field}: must be true or false, not {_shown(given)}")
     return given
+
+
+def _shown(given: object) -> str:
+    return model.clip(repr(given), _SHOWN)
 
 
 def _feature(table: Mapping[str, Any], field: str, where: str) -> bool:

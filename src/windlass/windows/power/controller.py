@@ -11,19 +11,21 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from windlass.errors import Refused, Unavailable, WindlassError
-from windlass.infra import instants
-from windlass.windows.backend import Backend
+from windlass.infra import instants, texts
+from windlass.windows.backend import Backend, Closure
 from windlass.windows.power import asked, rulings
 from windlass.windows.power.asked import Open, Refusal
 from windlass.windows.power.ledger import Ledger, occupied
 from windlass.windows.power.log import Log
 from windlass.windows.power.moment import Time, instant
 from windlass.windows.power.policy import CONTROLLER_X_SEC, Policy
-from windlass.windows.power.reconcile import Reconciler, Role
+from windlass.windows.power.reconcile import Reconciler, Role, holder
+from windlass.windows.power.repeats import Source
 from windlass.windows.power.rulings import CloseReason, Window
 from windlass.windows.power.watch import PATIENCE_S, Watch
 
@@ -31,6 +33,8 @@ LOOK_AGAIN_S = 0.03
 SPARE_S = 5.0
 """How much longer than its bound a caller waits for an opening or a stop before it is told that nothing is confirmed yet."""
 MOST_ENTRIES = 1000
+_MOST_TOLD = 1000
+_MOST_DIGITS = 18
 
 OPEN_STATES: Mapping[rulings.State, str] = {
     "asked": "OPENING",
@@ -110,7 +114,7 @@ class Controller:
         """Give an open window that many seconds from now on, within its maximum; a hold is affirmed so."""
         try:
             window_id, ttl_sec = asked.to_extend(body)
-            window = await self.ledger.extend(window_id, self.policy, lambda w: self._longer(w, ttl_sec))
+            window = await self.ledger.extend(window_id, self.policy, lambda w: self._longer(w, ttl_sec), self._time.now().epoch_ms)
         except WindlassError as failure:
             return await self._refused("extend_refused", failure, actor, body)
         self.reconciler.wake()
@@ -144,7 +148,16 @@ class Controller:
             facts["trouble"] = look.trouble
         if seen and seen.damaged:
             facts["damaged_leases"] = [{"name": one.name, "problem": one.problem} for one in seen.damaged]
-        return Answer(http=200, body={**facts, **self.stamp()})
+        return Answer(http=200, body=texts.writable({**facts, **self.stamp()}))
+
+    async def ending(self, window_id: str) -> CloseReason | None:
+        """Why that window ends or has ended, by its ledger or by the clock; None while it is open."""
+        window = await self.ledger.window(window_id)
+        if window is None:
+            raise Unavailable(f"window {window_id} is no longer in the ledger")
+        now = self._time.now()
+        is_open = window.state in {"open", "degraded"} and window.close_asked is None and not window.is_due(now)
+        return None if is_open else rulings.close_reason(window, now)
 
     async def policy_status(self) -> Answer:
         """Whether the core is alone, by observation."""
@@ -177,19 +190,24 @@ class Controller:
             http, facts = 503, {"error": "UNAVAILABLE", "code": "UNAVAILABLE", "message": trouble, **facts}
         return await self._answered(http, "apply_answered", facts, actor, None)
 
-    async def audit(self, since: str | None, limit: int = MOST_ENTRIES) -> Answer:
-        """The newest entries of the audit, later than an instant where one is given."""
+    async def audit(self, since: str | None, *, actor: str, limit: int = MOST_ENTRIES) -> Answer:
+        """The newest entries of the audit, later than an instant, or behind the entry of a `seq`, where one is given."""
         try:
-            after = instants.parse(since) if since else None
-        except ValueError as failure:
-            refusal = Refusal(422, "INVALID_QUERY", f"must be an RFC 3339 instant: {failure}", field="since")
-            return await self._refused("audit_refused", refusal, "", None)
-        entries = await self.log.since(after, limit)
-        return Answer(http=200, body={"entries": entries, **self.stamp()})
+            newest = await self.log.since(_after(since) if since else None, limit)
+        except ValueError:
+            refusal = Refusal(422, "INVALID_QUERY", "must be an RFC 3339 instant with its offset, or the seq of an entry", field="since")
+            return await self._refused("audit_refused", refusal, actor, None)
+        except WindlassError as failure:
+            return await self._refused("audit_refused", failure, actor, None)
+        return Answer(http=200, body={"entries": list(newest.entries), "more": newest.more, **self.stamp()})
 
-    async def refused(self, action: str, failure: WindlassError, *, actor: str, body: Any = None) -> Answer:
+    async def refused(self, action: str, failure: WindlassError, *, actor: str, source: Source = "caller") -> Answer:
         """An answer to a request that somebody else refuses (a missing token, a body that is no JSON), audited like any other."""
-        return await self._refused(action, failure, actor, body)
+        return await self._refused(action, failure, actor, None, source)
+
+    def loop_holder(self) -> str | None:
+        """Who acts for these windows now, in words; None where nobody does."""
+        return "this process" if self.reconciler.holds else holder(self.ledger.path.parent)
 
     def stamp(self) -> dict[str, Any]:
         """When an answer that changes nothing is given; its id is not in the audit, which has what was asked and done."""
@@ -207,8 +225,8 @@ class Controller:
         live = await self.ledger.live()
         if live and self.policy.kind == "single":  # said before the engine is asked: it may be busy opening that one
             raise occupied(live[0])
-        await self._backend.preflight()
-        closure, seen = await asyncio.gather(self._backend.closure(wanted.services), self.watch.look())
+        closure = await self._resolved(wanted.services)
+        seen = await self.watch.look()
         services = rulings.admitted(closure, self.policy, seen)
         now = self._time.now()
         window_id = f"win_{instants.compact_ms(instant(now.epoch_ms))}_{secrets.token_hex(6)}"
@@ -217,6 +235,14 @@ class Controller:
         await self.log.note("open_requested", actor=actor, window_id=window_id, reason=wanted.reason, **facts)
         before()
         return await self.ledger.claim(self.policy, lambda number: self._window(window_id, wanted, services, closure.digest, number, actor))
+
+    async def _resolved(self, services: tuple[str, ...]) -> Closure:
+        """What the services need; where that can't be told, what is missing is told instead, if anything is."""
+        try:
+            return await self._backend.closure(services)
+        except WindlassError:
+            await self._backend.preflight()
+            raise
 
     def _window(self, window_id: str, wanted: Open, services: tuple[str, ...], digest: str, number: int, actor: str) -> Window:
         now = self._time.now()
@@ -271,11 +297,17 @@ class Controller:
             left = max(0, min(step, int(most_s - so_far_s)))
             what = f"{ttl_sec} s more would make it longer than {most_s} s in all, or {step} s at once; at most {left} s are left"
             raise Refusal(422, "OVER_MAXIMUM", what, field="ttl_sec", left_sec=left)
-        deadline_ms = now.epoch_ms + ttl_sec * 1000
-        if deadline_ms < window.deadline_ms:
+        if ttl_sec < window.remaining_s(now):  # by its clocks as they are: a deadline on a wall clock that was set back since says nothing
             what = f"it has {window.remaining_s(now):.0f} s left; {ttl_sec} s from now would be earlier. Close it, if that is meant"
             raise Refusal(422, "NOT_LONGER", what, field="ttl_sec")
-        return replace(window, deadline_ms=deadline_ms, deadline_uptime_s=now.uptime_s + ttl_sec, boot_id=now.boot_id)
+        begun_s = window.ready_uptime_s if now.boot_id == window.boot_id else now.uptime_s - so_far_s
+        return replace(
+            window,
+            deadline_ms=now.epoch_ms + ttl_sec * 1000,
+            deadline_uptime_s=now.uptime_s + ttl_sec,
+            boot_id=now.boot_id,
+            ready_uptime_s=begun_s,
+        )
 
     async def _until(self, window_id: str, enough: Callable[[Window], bool], limit_s: float) -> Window:
         """The window as soon as it is as wanted, or as it is when the time is over."""
@@ -291,6 +323,8 @@ class Controller:
     async def _opened(self, window: Window, actor: str) -> Answer:
         facts = self._shown(window) | {
             "services_started": sorted(_up(window)),
+            "running_after_ms": None if window.running_ms is None else window.running_ms - window.asked_ms,
+            "ready_after_ms": None if window.ready_ms is None else window.ready_ms - window.asked_ms,
             "results": list(window.results),
             "core_changed": list(window.core_changed),
         }
@@ -336,9 +370,9 @@ class Controller:
             audit_id = await self.log.note(action, actor=actor, window_id=window_id, http=http, facts=dict(facts))
         except Unavailable:
             audit_id = ""  # the act is done and is told; whoever reads sees that no audit has it
-        return Answer(http=http, body={**facts, "timestamp": _stamp(now.epoch_ms), "audit_id": audit_id})
+        return Answer(http=http, body=texts.writable({**facts, "timestamp": _stamp(now.epoch_ms), "audit_id": audit_id}))
 
-    async def _refused(self, action: str, failure: WindlassError, actor: str, body: Any) -> Answer:
+    async def _refused(self, action: str, failure: WindlassError, actor: str, body: Any, source: Source = "caller") -> Answer:
         http, code, extras = 503, "UNAVAILABLE", dict[str, Any]()
         if isinstance(failure, Refusal):
             http, code = failure.http, failure.code
@@ -348,10 +382,11 @@ class Controller:
         facts = {"error": code, "message": str(failure), "code": code, **({"details": extras} if extras else {}), **failure_facts(failure)}
         now = self._time.now()
         try:
-            audit_id = await self.log.note(action, actor=actor, http=http, code=code, trouble=str(failure), asked=_clipped(body))
+            told = {"http": http, "trouble": str(failure)[:_MOST_TOLD], "asked": _clipped(body)}
+            audit_id = await self.log.note_often(action, source=source, actor=actor, code=code, **told)
         except Unavailable:
             audit_id = ""
-        return Answer(http=http, body={**facts, "timestamp": _stamp(now.epoch_ms), "audit_id": audit_id})
+        return Answer(http=http, body=texts.writable({**facts, "timestamp": _stamp(now.epoch_ms), "audit_id": audit_id}))
 
 
 @asynccontextmanager
@@ -362,7 +397,7 @@ async def controlling(
     own = time or Time()
     ledger = await asyncio.to_thread(Ledger, directory)
     try:
-        async with Log(audit_dir or directory, own.clock) as log:
+        async with Log(audit_dir or directory, own.clock, uptime=lambda: own.now().uptime_s) as log:
             watch = Watch(backend, own.now)
             try:
                 yield Controller(policy, backend, ledger, log, watch, Reconciler(policy, backend, ledger, log, watch, own, role), own)
@@ -405,4 +440,8 @@ def _stamp(epoch_ms: int | None) -> str | None:
 
 def _clipped(body: Any) -> str | None:
     """A refused request as the audit keeps it: enough to see what was asked, never a megabyte."""
-    return None if body is None else repr(body)[:1000]
+    return None if body is None else repr(body)[:_MOST_TOLD]
+
+
+def _after(since: str) -> datetime | int:
+    return int(since) if since.isascii() and since.isdigit() and len(since) <= _MOST_DIGITS else instants.parse(since)

@@ -39,11 +39,12 @@ class Opening:
         self._time = time
         self._sightings: dict[str, Sighting] = {}
         self._began_with: dict[str, int] = {}
+        self._running_ms: int | None = None
 
     async def bring_up(self, window: Window) -> None:
         """Raises ToldToEnd when the window is to be closed meanwhile, and what the backend raises when nothing could be started."""
         limit_s = self._time.now().uptime_s + self._policy.start_timeout_sec(window.requested)
-        closure, before = await asyncio.gather(self._backend.closure(window.requested), self._watch.fresh())
+        closure, before = await asyncio.gather(self._backend.closure(window.requested, digest=window.digest), self._watch.fresh())
         core = {name: list(before.services[name].fingerprint) for name in sorted(self._policy.core) if name in before.services}
         held = {name for lease in before.leases if lease.window_id != window.window_id for name in lease.to_stop}
         ran = tuple(name for name in window.services if name not in held and name in before.services and before.services[name].is_alive)
@@ -89,6 +90,7 @@ class Opening:
         """Whether each service came up, by the last look."""
         while True:
             seen = await self._watch.fresh()
+            self._sight(window.services, seen)
             now_s = self._time.now().uptime_s
             judged = {name: self._judged(seen.services.get(name), closure, name, now_s) for name in window.services}
             for name, outcome in outcomes.items():
@@ -99,12 +101,20 @@ class Opening:
             await self._time.pause(LOOK_AGAIN_S)
             await self._go_on(window)
 
+    def _sight(self, names: Sequence[str], seen: Observation) -> None:
+        """Remember since when each service is as it is, and when all of them were first seen running."""
+        now, found = self._time.now(), [seen.services[name] for name in names if name in seen.services]
+        for one in found:
+            self._sightings[one.service] = rulings.sighting(one, self._sightings.get(one.service), now.uptime_s)
+            self._began_with.setdefault(one.service, one.restart_count)
+        if self._running_ms is None and len(found) == len(names) and all(one.state == "running" for one in found):
+            self._running_ms = now.epoch_ms
+
     def _judged(self, seen: Observed | None, closure: Closure, name: str, now_s: float) -> str:
         if seen is None:
             return "waiting"
-        sighting = self._sightings[name] = rulings.sighting(seen, self._sightings.get(name), now_s)
-        began = self._began_with.setdefault(name, seen.restart_count)
-        return rulings.readiness(seen, closure.facts[name], now_s - sighting.since_s, seen.restart_count - began)
+        still_s = now_s - self._sightings[name].since_s
+        return rulings.readiness(seen, closure.facts[name], still_s, seen.restart_count - self._began_with[name])
 
     async def _results(
         self, services: Sequence[str], outcomes: Mapping[str, Outcome], up: Mapping[str, bool], seen: Observation
@@ -136,6 +146,7 @@ class Opening:
             become = lambda w: replace(  # noqa: E731  # as above
                 w,
                 state=state,
+                running_ms=self._running_ms,
                 ready_ms=now.epoch_ms,
                 ready_uptime_s=now.uptime_s,
                 deadline_ms=deadline_ms,

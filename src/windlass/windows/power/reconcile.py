@@ -11,7 +11,7 @@ import contextlib
 import fcntl
 import os
 import secrets
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
@@ -116,14 +116,13 @@ class Reconciler:
         try:
             while self._bugs:
                 await self._log.note("bug", trouble=self._bugs.pop())
-            live = await self._ledger.live()
+            live = await self._applications()
             for window in live:
                 await self._one(window)
-            await self._applications(live)
             await self._look_after(live)
         except WindlassError as failure:
             with contextlib.suppress(WindlassError):
-                await self._log.note("loop_trouble", trouble=str(failure))
+                await self._log.note_often("loop_trouble", source="loop", trouble=str(failure))
 
     def _forget_done(self) -> None:
         for key, task in list(self._busy.items()):
@@ -225,20 +224,20 @@ class Reconciler:
             return
         await self._ledger.change(window.window_id, lambda w: replace(w, leased_ms=window.deadline_ms))
 
-    async def _applications(self, live: Sequence[Window]) -> None:
-        """Whoever demanded that the core be alone gets every window closed, then every allowed service stopped."""
-        for asked in await self._ledger.open_applications():
-            for window in live:
-                if not window.close_asked:
-                    change = lambda w: replace(w, close_asked=w.close_asked or "policy_applied", close_actor=w.close_actor or asked.actor)  # noqa: E731, B023  # used at once
-                    await self._ledger.change(window.window_id, change)
+    async def _applications(self) -> tuple[Window, ...]:
+        """The live windows. Whoever demanded that the core be alone gets each of them closed, nothing begun, and then every service stopped."""
+        applications, live = await self._ledger.open_applications(), await self._ledger.live()
+        for asked in applications:
+            live = tuple([await self._ledger.change(window.window_id, _left_alone(asked)) for window in live])
             key = f"application {asked.number}"
-            if not live and key not in self._busy:
+            if key not in self._busy and not any(window.begun_by for window in live):
                 self._begin(key, self._apply(asked))
+        return live
 
     async def _apply(self, asked: Application) -> None:
         try:
-            result = await stopping.all_of(self._policy, self._backend, self._watch)
+            async with self._services(self._policy.services):
+                result = await stopping.all_of(self._policy, self._backend, self._watch)
         except WindlassError as failure:
             result = {"services_stopped": [], "still_running": [], "trouble": str(failure)}
         closed = [window for window in await self._ledger.newest(_MOST_CLOSED) if (window.closed_ms or 0) >= asked.asked_ms]
@@ -264,9 +263,9 @@ class Reconciler:
             known = {window.window_id for window in await self._ledger.live()}
             for lease in seen.leases:
                 if lease.project == self._policy.project and lease.window_id not in known and lease.is_due(self._time.now()):
-                    await self._orphan(lease, seen)
+                    await self._orphan(lease)
         except WindlassError as failure:
-            await self._log.note("health_unknown", trouble=str(failure))
+            await self._log.note_often("health_unknown", source="loop", trouble=str(failure))
 
     async def _judge(self, window: Window, seen: Observation) -> None:
         ill = [name for name in window.services if not rulings.is_well(seen.services.get(name))]
@@ -276,22 +275,26 @@ class Reconciler:
             await self._log.note("health", window_id=window.window_id, state=state, ill=ill, log_tails=tails)
             await self._ledger.change(window.window_id, lambda w: replace(w, state=state) if w.state in {"open", "degraded"} else w)
 
-    async def _orphan(self, lease: Lease, seen: Observation) -> None:
-        """A window that this ledger never had, or lost: its lease says what to stop."""
-        services = backends.to_stop(lease, seen.leases, self._time.now())
-        async with self._services(services):
+    async def _orphan(self, lease: Lease) -> None:
+        """A window that this ledger never had, or lost: its lease says what to stop, but for what another window holds by now."""
+        async with self._services(lease.services):
+            services = backends.to_stop(lease, (await self._watch.fresh()).leases, self._time.now())
             left = await stopping.stopped(self._backend, self._watch, services, lease.grace_s)
         if not left:
             await self._backend.drop_lease(lease.window_id)
         await self._log.note("lease_without_window", window_id=lease.window_id, services=list(services), left=list(left))
 
     @contextlib.asynccontextmanager
-    async def _services(self, names: Sequence[str]) -> AsyncIterator[None]:
+    async def _services(self, names: Iterable[str]) -> AsyncIterator[None]:
         """Nobody else of this loop starts or stops these meanwhile."""
         async with contextlib.AsyncExitStack() as held:
             for name in sorted(set(names)):
                 await held.enter_async_context(self._per_service.setdefault(name, asyncio.Lock()))
             yield
+
+
+def _left_alone(asked: Application) -> Callable[[Window], Window]:
+    return lambda window: replace(window, close_asked=window.close_asked or "policy_applied", close_actor=window.close_actor or asked.actor)
 
 
 def holder(directory: Path) -> str | None:

@@ -46,6 +46,8 @@ class Window:
     digest: str = ""
     begun_by: str = ""
     """Who brings it up; an opening that nobody alive began is closed, since nobody waits for it."""
+    running_ms: int | None = None
+    """When all of it was first seen running; that it stays so, or is healthy, takes until `ready_ms`."""
     ready_ms: int | None = None
     ready_uptime_s: float = 0.0
     leased_ms: int | None = None
@@ -140,8 +142,9 @@ def _powers(facts: Facts, policy: Policy) -> Iterator[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class Sighting:
-    """A service as it was when its restart count last moved. Lives as long as its opening."""
+    """A service as it was when its state or restart count last moved. Lives as long as its opening."""
 
+    state: str
     restart_count: int
     started_at: str
     since_s: float
@@ -149,9 +152,9 @@ class Sighting:
 
 def sighting(seen: Observed, before: Sighting | None, now_s: float) -> Sighting:
     """The sighting after a look: the same one while nothing moved."""
-    if before is not None and (before.restart_count, before.started_at) == (seen.restart_count, seen.started_at):
+    if before is not None and (before.state, before.restart_count, before.started_at) == (seen.state, seen.restart_count, seen.started_at):
         return before
-    return Sighting(restart_count=seen.restart_count, started_at=seen.started_at, since_s=now_s)
+    return Sighting(state=seen.state, restart_count=seen.restart_count, started_at=seen.started_at, since_s=now_s)
 
 
 def readiness(seen: Observed, facts: Facts, still_s: float, restarts: int) -> Literal["ready", "waiting", "failed"]:

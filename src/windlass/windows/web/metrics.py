@@ -9,12 +9,24 @@ STATES = ("SOLO_MADRE_CORE", "OPENING", "OPEN", "DEGRADED", "CLOSING", "STUCK")
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 
 
-def text(state: Mapping[str, Any], counted: Mapping[tuple[str, str], int], *, holds_loop: bool) -> str:
-    """The metrics of one moment. `counted`: (action, outcome) → how many answers of this process."""
+def text(state: Mapping[str, Any] | None, counted: Mapping[tuple[str, str], int], *, holds_loop: bool) -> str:
+    """The metrics of one moment. `counted`: (action, outcome) → how many answers of this process; no `state` where the ledger can't be read."""
     return "".join(f"{line}\n" for line in _lines(state, counted, holds_loop=holds_loop))
 
 
-def _lines(state: Mapping[str, Any], counted: Mapping[tuple[str, str], int], *, holds_loop: bool) -> Iterator[str]:
+def _lines(state: Mapping[str, Any] | None, counted: Mapping[tuple[str, str], int], *, holds_loop: bool) -> Iterator[str]:
+    yield from _head("windlass_windows_readable", "gauge", "1 where the ledger of windows can be read; without it nothing is said of them.")
+    yield f"windlass_windows_readable {int(state is not None)}"
+    if state is not None:
+        yield from _of_state(state)
+    yield from _head("windlass_windows_holds_loop", "gauge", "1 where this process acts for the windows.")
+    yield f"windlass_windows_holds_loop {int(holds_loop)}"
+    yield from _head("windlass_windows_answers_total", "counter", "Answers to requests, by what was asked and the HTTP status.")
+    for (action, outcome), number in sorted(counted.items()):
+        yield f'windlass_windows_answers_total{{action="{_escaped(action)}",status="{_escaped(outcome)}"}} {number}'
+
+
+def _of_state(state: Mapping[str, Any]) -> Iterator[str]:
     yield from _head("windlass_windows_state", "gauge", "1 for the state that the windows are in.")
     for name in STATES:
         yield f'windlass_windows_state{{state="{name}"}} {int(state.get("state") == name)}'
@@ -28,11 +40,6 @@ def _lines(state: Mapping[str, Any], counted: Mapping[tuple[str, str], int], *, 
         yield f'windlass_windows_service_running{{service="{_escaped(name)}"}} 1'
     yield from _head("windlass_windows_drift", "gauge", "Services that run and belong to no window.")
     yield f"windlass_windows_drift {len(state.get('drift', ()))}"
-    yield from _head("windlass_windows_holds_loop", "gauge", "1 where this process acts for the windows.")
-    yield f"windlass_windows_holds_loop {int(holds_loop)}"
-    yield from _head("windlass_windows_answers_total", "counter", "Answers to requests, by what was asked and the HTTP status.")
-    for (action, outcome), number in sorted(counted.items()):
-        yield f'windlass_windows_answers_total{{action="{_escaped(action)}",status="{_escaped(outcome)}"}} {number}'
 
 
 def _head(name: str, kind: str, told: str) -> tuple[str, str]:

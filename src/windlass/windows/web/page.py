@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from windlass.errors import WindlassError
 from windlass.infra import instants, pages
+from windlass.windows.power.asked import Refusal
 from windlass.windows.power.controller import Answer
 from windlass.windows.power.moment import instant
 from windlass.windows.power.rulings import Window
@@ -52,15 +53,13 @@ class Page:
 
     async def log_in(self, request: Request) -> Response:
         """Trade the token for a session."""
-        held = opened(request).sessions
-        if not held.may_try():
-            return _html("login.html.j2", 429, wrong="Too many wrong tokens. Wait a minute.")
+        held, host = opened(request).sessions, request.client.host if request.client else ""
+        if not held.may_try(host):
+            return await _refused(request, "login", Refusal(429, "TOO_MANY_WRONG_TOKENS", "Too many wrong tokens. Wait a minute."))
         fields = await _form(request)
-        cookie = held.log_in(fields.get("token", [""])[0])
+        cookie = held.log_in(fields.get("token", [""])[0], host)
         if cookie is None:
-            refusal = WindlassError("a wrong token at the page")
-            await opened(request).controller.refused("login_refused", refusal, actor=actor(request))
-            return _html("login.html.j2", 403, wrong="That is not the token of this service.")
+            return await _refused(request, "login", Refusal(403, "WRONG_TOKEN", "That is not the token of this service."))
         answer = RedirectResponse("/", _SEE_OTHER)
         answer.raw_headers.append((b"set-cookie", sessions.header(cookie, secure=self._secure)))
         return answer
@@ -90,7 +89,7 @@ class Page:
     ) -> Response:
         checked = await self._checked(request)
         if checked is None:
-            return _html("login.html.j2", 403, wrong="Log in again: the form was too old, or not from this page.")
+            return await _refused(request, "form", Refusal(403, "NO_SESSION", "Log in again: the form was too old, or not from this page."))
         session, fields = checked
         answer = await act(body(fields), actor=f"page {request.client.host if request.client else ''}".strip())
         if answer.is_done:
@@ -103,6 +102,14 @@ class Page:
         if session is None or not opened(request).sessions.fits(session, fields.get("csrf", [""])[0]):
             return None
         return session, fields
+
+
+async def _refused(request: Request, action: str, refusal: Refusal) -> Response:
+    """The form that lets in, with why; the audit has it."""
+    held = opened(request)
+    await held.controller.refused(f"{action}_refused", refusal, actor=f"page {actor(request).removeprefix('http ')}", source="stranger")
+    held.counted[action, str(refusal.http)] += 1
+    return _html("login.html.j2", refusal.http, wrong=str(refusal))
 
 
 _HEADERS = {"cache-control": "no-store", "x-content-type-options": "nosniff", "referrer-policy": "no-referrer"}

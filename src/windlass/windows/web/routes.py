@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import hmac
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,10 +15,13 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from windlass.errors import WindlassError
-from windlass.infra import documents, problems
+from windlass.infra import documents, instants, problems, server
 from windlass.infra.problems import Json, Problem
 from windlass.windows.power.asked import Refusal
 from windlass.windows.power.controller import Answer, Controller
+from windlass.windows.power.moment import instant
+from windlass.windows.power.repeats import Source
+from windlass.windows.power.rulings import Window
 from windlass.windows.web import metrics
 from windlass.windows.web.sessions import Sessions
 from windlass.windows.web.stream import Stream
@@ -88,7 +91,7 @@ class Routes:
 
     async def audit(self, request: Request) -> Response:
         """The newest entries of the audit."""
-        return await self._get(request, "audit", lambda: opened(request).controller.audit(request.query_params.get("since")))
+        return await self._get(request, "audit", lambda: opened(request).controller.audit(request.query_params.get("since"), actor=actor(request)))
 
     async def metrics(self, request: Request) -> Response:
         """The metrics."""
@@ -96,31 +99,43 @@ class Routes:
         if refused:
             return refused
         held = opened(request)
-        state = (await held.controller.state()).body
-        return Response(metrics.text(state, held.counted, holds_loop=held.controller.reconciler.holds), media_type=metrics.CONTENT_TYPE)
+        state = await held.controller.state()
+        shown = metrics.text(state.body if state.is_done else None, held.counted, holds_loop=held.controller.reconciler.holds)
+        return Response(shown, media_type=metrics.CONTENT_TYPE)
 
     async def events(self, request: Request) -> Response:
         """State changes and a countdown, as they come; the page's cookie opens this too, since an EventSource can send no header."""
         held = opened(request)
-        if held.sessions.session(request.scope["headers"]) is None:
+        headers = request.scope["headers"]
+        by_page = held.sessions.session(headers) is not None
+        if not by_page:
             refused = await self._stranger(request, "events")
             if refused:
                 return refused
         if held.stream.is_full:
             return await refuse(request, "events", Refusal(503, "TOO_MANY_LISTENERS", "too many listen already; ask for the state instead"))
-        return StreamingResponse(
-            held.stream.events(), media_type="text/event-stream", headers={"cache-control": "no-store", "x-accel-buffering": "no"}
+        events = held.stream.events(
+            stopping=server.stopping(request.scope), may_listen=lambda: not by_page or held.sessions.session(headers) is not None
         )
+        return StreamingResponse(events, media_type="text/event-stream", headers={"cache-control": "no-store", "x-accel-buffering": "no"})
 
     async def health(self, request: Request) -> Response:
         """Whether the process does what it is for: its loop lives, and its ledger can be read."""
         held = opened(request)
         troubles = [] if not held.loop.done() else ["the loop that closes windows has ended"]
         try:
-            live = await held.controller.ledger.live()
+            live: Sequence[Window] | None = await held.controller.ledger.live()
         except WindlassError as failure:
-            live, troubles = (), [*troubles, str(failure)]
-        facts = {"status": "down" if troubles else "up", "holds_loop": held.controller.reconciler.holds, "windows": len(live), "troubles": troubles}
+            live, troubles = None, [*troubles, str(failure)]
+        look = held.controller.watch.last
+        facts = {
+            "status": "down" if troubles else "up",
+            "holds_loop": held.controller.reconciler.holds,
+            "loop_held_by": held.controller.loop_holder(),
+            "windows": None if live is None else len(live),
+            "engine_seen_at": None if look.at is None else instants.stamp(instant(look.at.epoch_ms)),
+            "troubles": troubles,
+        }
         return _json(Answer(http=503 if troubles else 200, body=_stamped(held, facts)))
 
     async def ready(self, request: Request) -> Response:
@@ -148,8 +163,6 @@ class Routes:
         except documents.UnfitBody as unfit:
             field = next(iter(unfit.errors))
             return await refuse(request, action, Refusal(422, "INVALID_BODY", unfit.errors[field][0], field=field))
-        except Problem as problem:
-            return await refuse(request, action, Refusal(problem.status, problem.code, problem.message))
         if unknown:
             return await refuse(request, action, Refusal(422, "INVALID_BODY", "is not a field of this request; it has none", field=unknown[0]))
         return _told(request, action, await act(body, actor=actor(request)))
@@ -162,16 +175,27 @@ class Routes:
         """A refusal for whoever has no token, or a wrong one."""
         given = [value for name, value in request.scope["headers"] if name == HEADER]
         if not given:
-            return await refuse(request, action, Refusal(401, "AUTH_REQUIRED", "the header X-VX11-Token is required"))
+            return await refuse(request, action, Refusal(401, "AUTH_REQUIRED", "the header X-VX11-Token is required"), "stranger")
         fits = hmac.compare_digest(hashlib.sha256(given[0]).digest(), self._token)
         if len(given) > 1 or not fits:
-            return await refuse(request, action, Refusal(403, "WRONG_TOKEN", "the token in X-VX11-Token is not the one of this service"))
+            return await refuse(request, action, Refusal(403, "WRONG_TOKEN", "the token in X-VX11-Token is not the one of this service"), "stranger")
         return None
 
 
-async def refuse(request: Request, action: str, refusal: Refusal) -> Response:
+async def told(scope: MutableMapping[str, Any], problem: Problem) -> Mapping[str, Any]:
+    """What the edge refuses (no such route, a body too large, a stop) is audited and stamped like every other refusal."""
+    request = Request(scope)
+    endpoint = scope.get("endpoint")
+    action = endpoint.__name__ if endpoint is not None else "route"
+    refusal = Refusal(problem.status, problem.code, problem.message)
+    answer = await opened(request).controller.refused(f"{action}_refused", refusal, actor=actor(request), source="stranger")
+    opened(request).counted[action, str(problem.status)] += 1
+    return {name: answer.body[name] for name in ("timestamp", "audit_id")}
+
+
+async def refuse(request: Request, action: str, refusal: Refusal, source: Source = "caller") -> Response:
     """The refusal as an answer that the audit has."""
-    answer = await opened(request).controller.refused(f"{action}_refused", refusal, actor=actor(request))
+    answer = await opened(request).controller.refused(f"{action}_refused", refusal, actor=actor(request), source=source)
     return _told(request, action, answer)
 
 

@@ -13,7 +13,8 @@ from http.cookies import CookieError, SimpleCookie
 COOKIE = "windlass_windows"
 LIFETIME_S = 8 * 3600.0
 MOST_SESSIONS = 1000
-WRONG_PER_MINUTE = 10
+WRONG_PER_MINUTE, MINUTE_S = 10, 60.0
+MOST_HOSTS = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,20 +32,25 @@ class Sessions:
         self._token = _digest(token)
         self._monotonic = monotonic
         self._known: dict[str, Session] = {}
-        self._wrong: deque[float] = deque(maxlen=WRONG_PER_MINUTE)
+        self._wrong: dict[str, deque[float]] = {}
 
     def is_token(self, given: str) -> bool:
         """Whether this is the token, compared in constant time."""
         return hmac.compare_digest(_digest(given), self._token)
 
-    def may_try(self) -> bool:
-        """Whether another token may be tried now: so many wrong ones in a minute are guesses."""
-        return len(self._wrong) < WRONG_PER_MINUTE or self._monotonic() - self._wrong[0] > 60  # a minute
+    def may_try(self, host: str) -> bool:
+        """Whether that host may try another token now: so many wrong ones in a minute are guesses. One who guesses locks out nobody else."""
+        wrong = self._wrong.get(host, deque())
+        return len(wrong) < WRONG_PER_MINUTE or self._monotonic() - wrong[0] > MINUTE_S
 
-    def log_in(self, token: str) -> str | None:
+    def log_in(self, token: str, host: str) -> str | None:
         """The cookie of a new session, None for a wrong token."""
         if not self.is_token(token):
-            self._wrong.append(self._monotonic())
+            wrong = self._wrong.pop(host, deque(maxlen=WRONG_PER_MINUTE))
+            while len(self._wrong) >= MOST_HOSTS:
+                del self._wrong[next(iter(self._wrong))]  # who tried least lately
+            self._wrong[host] = wrong
+            wrong.append(self._monotonic())
             return None
         now = self._monotonic()
         self._known = {key: one for key, one in self._known.items() if one.ends_s > now}
