@@ -24,7 +24,7 @@ from tests.unit.cli.test_start import environment
 pytestmark = pytest.mark.docker
 EXAMPLE = Path(__file__).parents[2] / "examples/vx11"
 CORE = {"madre", "tentaculo_link", "redis"}
-START_S, GRACE_S = 10.0, 5.0
+START_S, GRACE_S = 25.0, 5.0
 X_S = GRACE_S + 3.0
 WATCHER = b"windlass.windows.power.watcher"
 

@@ -85,9 +85,9 @@ def test_a_window_is_closed_by_the_watcher_that_its_command_left(place: Path) ->
 
 
 def test_whoever_kills_the_watcher_gains_nothing(place: Path) -> None:
-    opened = told(place, "open", "web", "--ttl", "3")
+    opened = told(place, "open", "web", "--ttl", "8")
     os.kill(int(opened["closed_by"].split()[-1]), signal.SIGKILL)
-    until(lambda: not processes_of(place), "the end of the service, which its keeper brings", 10)
+    until(lambda: not processes_of(place), "the end of the service, which its keeper brings", 40)
     assert told(place, "close", opened["window_id"])["state"] == "closed"
 
 
@@ -185,6 +185,15 @@ def test_an_opening_that_is_killed_with_its_watcher_is_closed_by_the_next_comman
         os.kill(pid, signal.SIGKILL)
     process.wait(10)
     assert told(place, "apply-core")["services_stopped"] == ["slow"]
+    until(lambda: not processes_of(place), "the end of everything")
+
+
+def test_of_several_openings_at_once_one_is_done_and_one_watcher_stays(place: Path) -> None:
+    argv = [sys.executable, "-m", "windlass", "window", "open", "web", "--ttl", "60"]
+    commands = [subprocess.Popen(argv, cwd=place, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(4)]
+    assert sorted(command.wait(60) for command in commands) == [0, 1, 1, 1]
+    until(lambda: len(processes_of(place, b"windlass.windows.power.watcher")) == 1, "the end of the other watchers")
+    assert told(place, "close")["services_stopped"] == ["web"]
     until(lambda: not processes_of(place), "the end of everything")
 
 

@@ -62,15 +62,19 @@ def powered(engine: ScriptedEngine) -> set[str]:
     return engine.running("vx") - set(windows_services.CORE)
 
 
-def random_moment(most_s: float, process: subprocess.Popen[str]) -> None:
-    """Wait until a random moment, or until the process has ended."""
-    at = time.monotonic() + random.uniform(0.2, most_s)
-    until(lambda: time.monotonic() >= at or process.poll() is not None, "the moment")
+def killed_on_its_way(engine: ScriptedEngine, opening: subprocess.Popen[str], *, leased: bool) -> None:
+    """Kill an opening at a random moment: after it began to start services, or before it has done anything."""
+    if leased:
+        until(lambda: engine.told()["volumes"] or opening.poll() is not None, "the lease", 60)
+    at = time.monotonic() + random.uniform(0.0, 1.5)
+    until(lambda: time.monotonic() >= at or opening.poll() is not None, "the moment", 60)
+    opening.kill()
+    opening.communicate(timeout=30)
 
 
 def assert_nothing_left(engine: ScriptedEngine) -> None:
-    until(lambda: not powered(engine) and not engine.told()["volumes"], "the end of services and leases", 15)
-    until(lambda: not processes_of(engine.directory, b"windlass.windows"), "the end of the watcher", 15)
+    until(lambda: not powered(engine) and not engine.told()["volumes"], "the end of services and leases", 60)
+    until(lambda: not processes_of(engine.directory, b"windlass.windows"), "the end of the watcher", 60)
     assert told(engine, "status")["state"] == "SOLO_MADRE_CORE"
 
 
@@ -176,11 +180,9 @@ def test_an_engine_that_goes_silent_in_the_middle_of_an_opening_keeps_nothing_op
 def test_a_command_that_is_killed_at_any_moment_leaves_nothing_past_its_deadline(engine: ScriptedEngine) -> None:
     """Nobody else is there: what closes is the watcher that it left before anything started."""
     engine.script(switch={"start_s": 0.4}, hermes={"up_s": 0.3})
-    for _ in range(6):
+    for number in range(6):
         with command(engine, "open", "switch", "hermes", "--ttl", "1") as opening:
-            random_moment(2.5, opening)
-            opening.kill()
-            opening.communicate(timeout=30)
+            killed_on_its_way(engine, opening, leased=number % 3 > 0)
         assert_nothing_left(engine)
     assert told(engine, "audit", "verify")["problems"] == []
 
@@ -188,12 +190,10 @@ def test_a_command_that_is_killed_at_any_moment_leaves_nothing_past_its_deadline
 def test_commands_that_are_killed_beside_a_service_leave_it_to_close(engine: ScriptedEngine) -> None:
     engine.script(switch={"start_s": 0.4})
     with service(engine, engine.directory / "windlass.toml") as served:
-        for _ in range(4):
+        for number in range(4):
             with command(engine, "open", "switch", "--ttl", "1") as opening:
-                random_moment(2.0, opening)
-                opening.kill()
-                opening.communicate(timeout=30)
-            until(lambda: not powered(engine) and served.state()["state"] == "SOLO_MADRE_CORE", "the end of the window", 15)
+                killed_on_its_way(engine, opening, leased=number > 0)
+            until(lambda: not powered(engine) and served.state()["state"] == "SOLO_MADRE_CORE", "the end of the window", 60)
         assert served.open("switch", ttl_sec=60)[0] == 200
         assert told(engine, "close")["services_stopped"] == ["switch"]
         assert not processes_of(engine.directory, b"windlass.windows.power.watcher")

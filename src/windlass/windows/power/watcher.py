@@ -2,7 +2,7 @@
 
 `python -m windlass.windows.power.watcher CONFIG DIRECTORY`. It is there before anything is started, and waits for the loop's lock: a command
 that is killed at any moment has left it. It holds no state: killed, it is replaced by the next command, a service, or, for Compose, the
-reaper. It ends when the command that left it has ended and nothing is open, or when the ledger is gone.
+reaper. It ends when the command that left it has ended and nothing is open, or another watcher or a service acts; and when the ledger is gone.
 """
 
 from __future__ import annotations
@@ -14,14 +14,18 @@ import select
 import signal
 import subprocess
 import sys
+import time
 import tomllib
 from pathlib import Path
 
 from windlass.errors import WindlassError
+from windlass.windows.power import reconcile
 from windlass.windows.power.configured import Configured, configured
 from windlass.windows.power.controller import controlling
 
 LOG_NAME = "watcher.log"
+SURE_S = 2.0
+"""Who has the loop's lock for so long beside an open window is not about to end: it looks at the ledger ten times a second."""
 
 
 def leave(config: Path, directory: Path) -> subprocess.Popen[bytes]:
@@ -37,15 +41,34 @@ async def watch(known: Configured, directory: Path) -> None:
         known.backend(directory) as backend,
         controlling(known.policy, backend, directory, audit_dir=known.audit_dir, role="watcher") as controller,
     ):
+        other = Other(directory)
 
-        async def nothing_left() -> bool:
+        async def enough() -> bool:
             if not await asyncio.to_thread(controller.ledger.path.exists):
                 return True
             if not _left_alone():
                 return False
+            if not controller.reconciler.holds and other.acts():
+                return True
             return not await controller.ledger.live() and not await controller.ledger.open_applications()
 
-        await controller.reconciler.run(nothing_left)
+        await controller.reconciler.run(enough)
+
+
+class Other:
+    """Whoever has the loop's lock while this watcher waits for it. Lives as long as the watcher."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._known = ""
+        self._since_s = 0.0
+
+    def acts(self) -> bool:
+        """Whether a service or another watcher has had it long enough; a command is soon gone."""
+        holding = reconcile.holder(self._directory) or ""
+        if holding != self._known:
+            self._known, self._since_s = holding, time.monotonic()
+        return holding.startswith(("service", "watcher")) and time.monotonic() > self._since_s + SURE_S
 
 
 def _left_alone() -> bool:
