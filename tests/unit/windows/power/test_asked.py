@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Any
 
@@ -303,3 +304,12 @@ def test_no_text_but_a_name_of_the_allowlist_is_a_service(text: str) -> None:
     except Refusal as refusal:
         assert refusal.field == "services[0]"  # noqa: PT017  # see above
         assert text not in POLICY.services
+
+
+@pytest.mark.parametrize(
+    ("given", "shown"),
+    [(1.5, "1.5"), (None, "None"), (True, "True"), ("60", "'60'"), (0, "0"), ([60], "this list"), ({}, "this dict"), (10**5000, "this int")],
+    ids=itertools.count(),
+)
+def test_a_refusal_shows_what_was_sent_where_it_is_short(given: Any, shown: str) -> None:
+    assert str(open_refused({"services": ["a"], "ttl_sec": given})).endswith(f"not {shown}")
