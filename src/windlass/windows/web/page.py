@@ -55,7 +55,7 @@ class Page:
         """Trade the token for a session."""
         held, host = opened(request).sessions, request.client.host if request.client else ""
         if not held.may_try(host):
-            return await _refused(request, "login", Refusal(429, "TOO_MANY_WRONG_TOKENS", "Too many wrong tokens. Wait a minute."))
+            return await _refused(request, "login", Refusal(429, "TOO_MANY_TRIES", "Too many wrong tokens. Wait a minute."))
         fields = await _form(request)
         cookie = held.log_in(fields.get("token", [""])[0], host)
         if cookie is None:
