@@ -197,15 +197,16 @@ def on_real(directory: Path, number: int, chance: Random, environment: dict[str,
         leases = ["volume", "ls", "-q", "--filter", f"label=dev.windlass.project={project}"]
         left = until_gone(lambda: [*real.running(project), *real.lines(*leases)], TTL_S + X_S + 5)
         ends = [_finished(one) for one in real.lines("ps", "-aq", "--no-trunc", "--filter", f"label=com.docker.compose.project={project}")]
-        promised = _promised(file.parent / "states" / project / "ledger.sqlite3") or deadline
+        ledger = file.parent / "states" / project / "ledger.sqlite3"
+        promised = (_promised(ledger) if ledger.exists() else 0.0) or deadline
         return Outcome(project=project, how=how, last_step=step, overshoot_s=max(ends) - promised if ends else None, left=tuple(left))
 
 
 def _promised(ledger: Path) -> float:
     """The deadline of the last window, by the ledger; 0 where there was none. It counts from the claim, which comes after the request."""
-    if not ledger.exists():
-        return 0.0
     with contextlib.closing(sqlite3.connect(ledger)) as connection:
+        if not connection.execute("SELECT 1 FROM sqlite_schema WHERE name = 'windows'").fetchall():
+            return 0.0  # killed before there was a ledger
         rows = connection.execute("SELECT window FROM windows ORDER BY fencing DESC LIMIT 1").fetchall()
     return json.loads(rows[0][0])["deadline_ms"] / 1000 if rows else 0.0
 
