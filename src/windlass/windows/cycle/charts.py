@@ -33,7 +33,8 @@ class Chart:
 def chart(name: str, unit: str, points: Sequence[Point], span_s: float, *, top: float = 1.0, limit: float | None = None) -> Chart:
     """The chart of a series over `span_s` seconds; its upper edge is `top`, or a round number above the peak where that is higher."""
     known = [value for _, value in points if value is not None]
-    edge = max(top, _round_above(max(known, default=0.0)))
+    highest = max(known, default=0.0)
+    edge = top if highest <= top else _round_above(highest)
     return Chart(
         name=name,
         unit=unit,
@@ -77,8 +78,6 @@ def _y(value: float, top: float) -> float:
 
 
 def _round_above(value: float) -> float:
-    """1, 2 or 5 times a power of ten, not below the value."""
-    if value <= 0:
-        return 1.0
+    """1, 2 or 5 times a power of ten, not below the value, which is above zero; the value itself where rounding leaves none."""
     power = 10.0 ** math.floor(math.log10(value))
-    return next(step * power for step in (1.0, 2.0, 5.0, 10.0) if step * power >= value)
+    return next((step * power for step in (1.0, 2.0, 5.0, 10.0) if step * power >= value), value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from windlass.windows.cycle import charts
@@ -51,6 +51,7 @@ def test_a_long_series_is_thinned_and_keeps_its_peak(points: list[charts.Point])
 
 
 @given(points=POINTS, span=st.floats(0, 3600))
+@example(points=[(0.0, 5e-324)], span=0.0)
 def test_every_corner_lies_in_the_chart(points: list[charts.Point], span: float):
     assert all(0 <= x <= WIDTH and 0 <= y <= HEIGHT for x, y in corners(charts.chart("CPU", "%", points, span)))
 
